@@ -1,0 +1,33 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Actor } from './actor.js'
+
+/**
+ * Runs `fstrim -v` (fstrim(8)) on the file system that holds the data directory. Whatever goes wrong is a
+ * warning: a disk that cannot be trimmed is no worse than before.
+ */
+export const trim: Actor<'trim'> = async ({ path }, { world, stop }) => {
+  const warn = (problem: string) => ({ kind: 'warned', problem: `trim of ${path}: ${problem}` }) as const
+  if ((await kindOf(join(path, 'member'))) !== 'directory')
+    return warn(
+      'no etcd data there (no folder `member`); name the data directory with --data-dir or use --no-trim',
+    )
+  try {
+    const { exitCode, stdout, stderr } = await world.exec('fstrim', ['-v', path], stop)
+    const said = (stdout || stderr).trim()
+    if (exitCode !== 0) return warn(said === '' ? `fstrim ended with ${exitCode}` : said)
+    const bytes = Number(/\((\d+) bytes\)/.exec(said)?.[1] ?? /(\d+) B\b/.exec(said)?.[1] ?? 0)
+    return { kind: 'done', result: { bytes, said }, warnings: [] }
+  } catch (error) {
+    stop.throwIfAborted()
+    return warn(error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function kindOf(path: string): Promise<'directory' | 'other' | 'nothing'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'directory' : 'other'
+  } catch {
+    return 'nothing' // unreadable counts as absent: fstrim would say no more
+  }
+}

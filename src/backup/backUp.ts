@@ -1,0 +1,144 @@
+import { dirname } from 'node:path'
+import { Failure } from '../model/fault.js'
+import type { BackupResult } from '../model/step.js'
+import type { Phase, SnapshotStream } from '../model/world.js'
+import { checkTarget, freeBytes, OwnFile, removeLeftovers } from './files.js'
+import { TrailerCheck } from './trailer.js'
+import { compress, decompress } from './xz.js'
+
+export type BackupRequest = Readonly<{
+  path: string
+  /** The database's size as the member reports it; what decides whether there is room to spool. */
+  expectedBytes: number
+  open(): Promise<SnapshotStream>
+  now(): number
+  signal: AbortSignal
+  tell(phase: Phase, bytes: number, of: number | undefined): void
+}>
+
+/**
+ * Takes a snapshot and puts it at `path` as .xz: received, checked against its own SHA-256, compressed,
+ * decoded again and checked again, synced, and only then swapped in. Throws `Failure` (`backup`, or `etcd`
+ * from the stream); then, and when `signal` aborts it, the file that was at `path` is still there and
+ * nothing else of ours is.
+ */
+export async function backUp(
+  request: BackupRequest,
+): Promise<{ result: BackupResult; warnings: readonly string[] }> {
+  const { path } = request
+  await checkTarget(path)
+  try {
+    await removeLeftovers(path)
+    const room = await freeBytes(dirname(path))
+    const spooled = room >= roomToSpool(request.expectedBytes)
+    await using archive = await OwnFile.create(path, 'partial')
+    const received = spooled ? await viaSpool(request, archive) : await asItComes(request, archive)
+    const verifyFrom = request.now()
+    const archiveBytes = await verify(request, archive, received.sha256)
+    const verifyMs = request.now() - verifyFrom
+    request.signal.throwIfAborted()
+    await archive.replace(path)
+    const warnings = spooled
+      ? []
+      : [
+          `backup to ${path}: no room to spool the snapshot there (${room} bytes are free, ${roomToSpool(request.expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`,
+        ]
+    return { result: { path, archiveBytes, spooled, verifyMs, ...received }, warnings }
+  } catch (error) {
+    throw error instanceof Failure || request.signal.aborted ? error : backupFailure(path, error)
+  }
+}
+
+type Received = Pick<BackupResult, 'snapshotBytes' | 'sha256' | 'snapshotMs' | 'compressMs'>
+
+/** The spool at its full size and an archive at worst half of it. */
+const roomToSpool = (expectedBytes: number): number => Math.ceil(expectedBytes * 1.5) + 16 * 1024 * 1024
+
+/** At line speed to a file, so that etcd's read transaction is short; compressed afterwards. */
+async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Received> {
+  const { now, path } = request
+  await using spool = await OwnFile.create(path, 'spool')
+  const snapshotFrom = now()
+  const check = new TrailerCheck()
+  for await (const chunk of receive(request, check)) await spool.write(chunk)
+  const sha256 = check.finish(path)
+  const compressFrom = now()
+  const told = counted(request, 'compress', check.bytes, spool.read())
+  await compress(told, chunk => archive.write(chunk))
+  return {
+    snapshotBytes: check.bytes,
+    sha256,
+    snapshotMs: compressFrom - snapshotFrom,
+    compressMs: now() - compressFrom,
+  }
+}
+
+async function asItComes(request: BackupRequest, archive: OwnFile): Promise<Received> {
+  const from = request.now()
+  const check = new TrailerCheck()
+  await compress(receive(request, check), chunk => archive.write(chunk))
+  const tookMs = request.now() - from
+  return {
+    snapshotBytes: check.bytes,
+    sha256: check.finish(request.path),
+    snapshotMs: tookMs,
+    compressMs: tookMs,
+  }
+}
+
+async function* receive(request: BackupRequest, check: TrailerCheck): AsyncGenerator<Buffer> {
+  const stream = await request.open()
+  try {
+    for await (const chunk of counted(request, 'snapshot', request.expectedBytes, stream.blobs)) {
+      check.update(chunk)
+      yield chunk
+    }
+  } finally {
+    stream.close()
+  }
+}
+
+/** Reads the archive back from its file; what comes out must carry the SHA-256 that went in. */
+async function verify(request: BackupRequest, archive: OwnFile, sha256: string): Promise<number> {
+  const { path } = request
+  const { size } = await archive.handle.stat()
+  const check = new TrailerCheck()
+  await decompress(counted(request, 'verify', size, archive.read()), chunk => check.update(chunk))
+  if (check.finish(path) !== sha256)
+    throw new Failure({
+      kind: 'backup',
+      path,
+      problem: 'what was written does not decode to the snapshot received',
+    })
+  return size
+}
+
+/** Passes chunks on, counts them aloud, and stops when the signal says so. */
+async function* counted(
+  { signal, tell }: BackupRequest,
+  phase: Phase,
+  of: number,
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of source) {
+    signal.throwIfAborted()
+    bytes += chunk.length
+    yield chunk
+    tell(phase, bytes, of)
+  }
+}
+
+/** The system's own words, and what an operator can do about the common ones. */
+function backupFailure(path: string, cause: unknown): Failure {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const advice: Record<string, string> = {
+    ENOSPC: `no space left in ${dirname(path)}; make room there or set --backup-path`,
+    EDQUOT: `the quota of ${dirname(path)} is used up; make room there or set --backup-path`,
+    EROFS: `${dirname(path)} is on a read-only file system; set --backup-path`,
+    EACCES: `no permission to write in ${dirname(path)}; run as root or set --backup-path`,
+    EPERM: `no permission to write in ${dirname(path)}; run as root or set --backup-path`,
+    EIO: `the disk under ${dirname(path)} answers with errors (${message}); look at the kernel log`,
+  }
+  return new Failure({ kind: 'backup', path, problem: advice[code ?? ''] ?? String(message ?? cause) }, cause)
+}

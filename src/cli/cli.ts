@@ -1,0 +1,47 @@
+import { resolve } from '../config/resolve.js'
+import type { Environment } from '../config/sources.js'
+import { describe, faultOf } from '../model/fault.js'
+import { exitCodeOf, type Verdict } from '../model/verdict.js'
+import type { Command, Console } from './command.js'
+import type { CommandName, Request } from './parse.js'
+import { parse } from './parse.js'
+
+/** One file a command, loaded when it is asked for. */
+const load: { [N in CommandName]: () => Promise<Command> } = {
+  run: async () => (await import('./run.js')).runCommand,
+  plan: async () => (await import('./plan.js')).planCommand,
+  status: async () => (await import('./status.js')).statusCommand,
+}
+
+/** One invocation from its arguments to its exit code. Never throws: what goes wrong is said on stderr. */
+export async function cli(
+  argv: readonly string[],
+  environment: Environment,
+  version: string,
+  out: Console,
+  stop: AbortSignal,
+): Promise<number> {
+  let request: Request | undefined
+  try {
+    request = await parse(argv, version, out.stdout.columns ?? 110)
+    if (request.kind === 'print') {
+      out.stdout.write(`${request.text}\n`)
+      return 0
+    }
+    const config = await resolve(request.flags, environment)
+    const command = await load[request.command]()
+    return await command({ config, out, stop, showConfig: request.showConfig })
+  } catch (error) {
+    const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
+    const verdict: Verdict = { kind: 'failed', fault }
+    out.stderr.write(`etcd-defrag: ${describe(fault)}\n`)
+    if (
+      request?.kind === 'command' &&
+      (request.flags.output?.text ?? environment['ETCD_DEFRAG_OUTPUT']) === 'json'
+    ) {
+      const { failureJson } = await import('../report/json.js')
+      out.stdout.write(`${JSON.stringify(failureJson(verdict), null, 2)}\n`)
+    }
+    return exitCodeOf(verdict)
+  }
+}

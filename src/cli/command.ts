@@ -1,0 +1,18 @@
+import type { Config } from '../config/resolve.js'
+
+export type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
+
+/** Where output goes, and what is known of it. */
+export type Console = Readonly<{
+  stdout: Output
+  stderr: Output
+  /** NO_COLOR (no-color.org), TERM=dumb. */
+  colors: boolean
+  /** Standard error is the journal's stream (systemd.exec(5), JOURNAL_STREAM). */
+  journal: boolean
+}>
+
+export type Context = Readonly<{ config: Config; out: Console; stop: AbortSignal; showConfig: boolean }>
+
+/** Does its work and gives the exit code. Throws `Failure` when it could not begin. */
+export type Command = (context: Context) => Promise<number>

@@ -1,0 +1,157 @@
+import yargs, { type Argv } from 'yargs'
+import {
+  flagOf,
+  isOnByDefault,
+  isSwitch,
+  type OptionName,
+  optionNames,
+  options,
+  variableOf,
+} from '../config/options.js'
+import { configFailure, didYouMean, type Found, type Source } from '../config/sources.js'
+import { exitCodeMeanings } from '../model/verdict.js'
+
+/** What each command does, for --help and the documentation. */
+export const commands = {
+  run: 'do the nightly job now (also without any command)',
+  plan: 'show what a run would do now, step by step and why, and touch nothing',
+  status: 'show the members, their sizes and their health',
+} as const
+export type CommandName = keyof typeof commands
+
+export type Request =
+  | { kind: 'command'; command: CommandName; flags: Source; showConfig: boolean }
+  /** --help or --version: print and leave. */
+  | { kind: 'print'; text: string }
+
+/** Reads the command line. Throws a `config` fault for anything it does not know; then nothing may run. */
+export async function parse(argv: readonly string[], version: string, columns: number): Promise<Request> {
+  rejectOddSwitches(argv)
+  let printed = ''
+  const parser = yargs()
+    .scriptName('etcd-defrag')
+    .parserConfiguration({
+      'boolean-negation': false, // --no-backup is an option of its own, so that --no-anything is unknown
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'short-option-groups': false,
+    })
+    .detectLocale(false)
+    .exitProcess(false)
+    .strictOptions()
+    .version(version)
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(110, columns))
+    .usage('etcd-defrag [run|plan|status] [options]\n\nKeeps etcd lean, backed up and restorable.')
+    .epilogue(epilogue())
+    .fail(message => {
+      throw configFailure('command line', clarified(message))
+    })
+  for (const [name, about] of Object.entries(commands))
+    parser.command(name === 'run' ? ['run', '$0'] : name, about)
+  declare(parser)
+  const found = await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
+    printed = output
+  })
+  if (printed !== '') return { kind: 'print', text: withoutTypes(printed) }
+  const command = commandOf(found._.map(String))
+  if (found['show-config'] === true && command !== 'status')
+    throw configFailure('--show-config', 'goes with the command status')
+  return { kind: 'command', command, flags: sourceOf(found), showConfig: found['show-config'] === true }
+}
+
+function commandOf([word = 'run', ...more]: readonly string[]): CommandName {
+  const names = Object.keys(commands) as CommandName[]
+  const command = names.find(name => name === word)
+  if (command === undefined)
+    throw configFailure(
+      'command line',
+      `unknown command ${word}${didYouMean(word, names)}; nothing was run, see etcd-defrag --help`,
+    )
+  if (more.length > 0)
+    throw configFailure(
+      'command line',
+      `${command} takes no argument ${more[0]}; nothing was run, see etcd-defrag --help`,
+    )
+  return command
+}
+
+/** What is a value and what a switch is plain from the shapes. */
+const withoutTypes = (help: string): string =>
+  help.replaceAll(/^ +\[(?:string|boolean)\]\n| *\[(?:string|boolean)\]$/gm, '')
+
+function declare(parser: Argv): void {
+  for (const name of optionNames) {
+    const { about, group, shape, fallback } = options[name]
+    const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
+    const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
+    const flag = flagOf(name).slice(2)
+    if (isSwitch(name)) parser.option(flag, { type: 'boolean', describe, group: `${group}:` })
+    else
+      parser.option(flag, {
+        type: 'string',
+        array: name === 'endpoints',
+        requiresArg: true,
+        describe: `${shape}  ${describe}`,
+        group: `${group}:`,
+      })
+    if (isOnByDefault(name)) parser.option(name, { type: 'boolean', hidden: true })
+  }
+  parser.option('show-config', {
+    type: 'boolean',
+    describe: 'with status: every option, its value and where it came from',
+    group: 'Output:',
+  })
+}
+
+function sourceOf(found: Readonly<Record<string, unknown>>): Source {
+  const source: Partial<Record<OptionName, Found>> = {}
+  for (const name of optionNames) {
+    const given = found[name]
+    // --endpoints may be repeated, as with etcdctl; of anything else nobody knows which one was meant.
+    if (Array.isArray(given) && name !== 'endpoints')
+      throw configFailure(`--${name}`, 'is there more than once; keep one')
+    if (given !== undefined) source[name] = { text: String(given), where: `--${name}` }
+    if (isOnByDefault(name) && found[`no-${name}`] === true) {
+      if (given === true) throw configFailure(`--no-${name}`, `stands beside --${name}; keep one of them`)
+      source[name] = { text: 'false', where: `--no-${name}` }
+    }
+  }
+  return source
+}
+
+/** yargs takes `--force-single=maybe` for false. */
+function rejectOddSwitches(argv: readonly string[]): void {
+  for (const word of argv) {
+    if (word === '--') return
+    const [, flag, value] = /^--([a-z-]+)=(.*)$/s.exec(word) ?? []
+    const isKnown = optionNames.some(name => isSwitch(name) && (flag === name || flag === `no-${name}`))
+    if (isKnown && value !== 'true' && value !== 'false')
+      throw configFailure(`--${flag}`, `is ${JSON.stringify(value)}; expected true or false`)
+  }
+}
+
+/** yargs' own words, with the nearest known one behind those it does not know. */
+function clarified(message: string): string {
+  const [, list] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
+  if (list === undefined) return `${message.split('\n')[0]}; nothing was run, see etcd-defrag --help`
+  const flags = [...optionNames.map(flagOf), '--show-config', '--help', '--version']
+  const words = list
+    .split(', ')
+    .map(word => (word.length === 1 ? `-${word}` : `--${word}${didYouMean(`--${word}`, flags)}`))
+  return `unknown ${words.join(', ')}; nothing was run, see etcd-defrag --help`
+}
+
+const epilogue = (): string =>
+  [
+    'Where values come from, first match wins: flag, ETCD_DEFRAG_* variable',
+    `(such as ${variableOf('backup-path')}), configuration file, ETCDCTL_* variable, what this node's own files`,
+    "say of etcd (kubeadm's static pod, k3s, RKE2, /etc/default/etcd), default.",
+    '',
+    'Exit codes:',
+    ...exitCodeMeanings.map(([code, meaning]) => `  ${code}${code === 0 ? ' ' : ''}  ${meaning}`),
+  ].join('\n')

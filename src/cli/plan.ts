@@ -1,0 +1,25 @@
+import { cautions } from '../decide/cluster.js'
+import { planOf } from '../decide/plan.js'
+import { exitCodeOf } from '../model/verdict.js'
+import { planJson } from '../report/json.js'
+import { colorsFor, planText } from '../report/text.js'
+import type { Command } from './command.js'
+import { connect, policyOf } from './world.js'
+
+/** `etcd-defrag plan`: one look at the cluster, and what a run would do with it. */
+export const planCommand: Command = async ({ config, out, stop }) => {
+  const etcd = await connect(config)
+  try {
+    const view = await etcd.observe(stop)
+    const plan = planOf(view, policyOf(config))
+    const warnings = plan.steps.length === 0 ? [] : cautions(view)
+    const text =
+      config.values.output === 'json'
+        ? JSON.stringify(planJson(view, plan, warnings), null, 2)
+        : planText(view, plan, warnings, colorsFor(out.colors && out.stdout.isTTY === true))
+    out.stdout.write(`${text}\n`)
+    return exitCodeOf(plan.verdict)
+  } finally {
+    etcd.close()
+  }
+}

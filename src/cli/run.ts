@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { StepKind } from '../model/step.js'
+import { exitCodeOf } from '../model/verdict.js'
+import type { Event, World } from '../model/world.js'
+import { runJson } from '../report/json.js'
+import { run } from '../run.js'
+import { exec } from '../system/exec.js'
+import type { Command, Console } from './command.js'
+import { connect, policyOf } from './world.js'
+
+/** What a signal leads to while a step is under way; etcd would carry on with the first two anyway. */
+const finishing: Readonly<Record<StepKind, string>> = {
+  defragment: 'etcd does not stop a defragmentation, so its end is waited for; then the run ends',
+  moveLeader: 'the move of the leadership is waited for; then the run ends',
+  snapshot: 'the backup is broken off, the previous one stays',
+  trim: 'fstrim is ended',
+}
+
+/** `etcd-defrag run`: the job itself, told as it goes and reported at the end. */
+export const runCommand: Command = async ({ config, out, stop }) => {
+  const etcd = await connect(config)
+  const tell = await listener(out)
+  let step: StepKind | undefined
+  stop.addEventListener('abort', () => {
+    const end = step === undefined ? 'the run ends here' : finishing[step]
+    tell({ event: 'interrupting', by: String(stop.reason), finishing: end })
+  })
+  const world: World = {
+    etcd,
+    now: Date.now,
+    sleep: ms => sleep(ms),
+    random: Math.random,
+    exec,
+    tell: event => {
+      if (event.event === 'stepStarted') step = event.step.kind
+      if (event.event === 'stepEnded') step = undefined
+      tell(event)
+    },
+  }
+  try {
+    const report = await run(world, policyOf(config), stop)
+    if (config.values.output === 'json') out.stdout.write(`${JSON.stringify(runJson(report), null, 2)}\n`)
+    else if (out.stdout.isTTY === true || out.stderr.isTTY === true) {
+      const { colorsFor, summaryText } = await import('../report/text.js')
+      out.stdout.write(`${summaryText(report, colorsFor(out.colors && out.stdout.isTTY === true))}\n`)
+    }
+    return exitCodeOf(report.verdict)
+  } finally {
+    etcd.close()
+  }
+}
+
+/** Live lines on a terminal, events as JSON elsewhere. */
+async function listener({ stderr, colors, journal }: Console): Promise<(event: Event) => void> {
+  if (stderr.isTTY === true) {
+    const [{ terminal }, { colorsFor }] = await Promise.all([
+      import('../report/terminal.js'),
+      import('../report/text.js'),
+    ])
+    return terminal(stderr, colorsFor(colors))
+  }
+  const { log } = await import('../report/log.js')
+  return log(2, journal)
+}

@@ -1,0 +1,46 @@
+import type { Config } from '../config/resolve.js'
+import { troubles } from '../decide/cluster.js'
+import { exitCodeOf } from '../model/verdict.js'
+import { shown, table } from '../report/format.js'
+import { statusJson } from '../report/json.js'
+import { colorsFor, statusText } from '../report/text.js'
+import type { Command } from './command.js'
+import { connect } from './world.js'
+
+/** `etcd-defrag status`: the members as they are; with --show-config the options and where they came from. */
+export const statusCommand: Command = async ({ config, out, stop, showConfig }) => {
+  const isJson = config.values.output === 'json'
+  if (showConfig) {
+    out.stdout.write(isJson ? `${JSON.stringify(configJson(config), null, 2)}\n` : `${configText(config)}\n`)
+    return 0
+  }
+  const etcd = await connect(config)
+  try {
+    const view = await etcd.observe(stop)
+    const text = isJson
+      ? JSON.stringify({ ...statusJson(view), quota: config.quota ?? null }, null, 2)
+      : statusText(view, config.quota, colorsFor(out.colors && out.stdout.isTTY === true))
+    out.stdout.write(`${text}\n`)
+    const problem = troubles(view)
+    if (problem === undefined) return 0
+    return exitCodeOf({ kind: 'failed', fault: { kind: 'refused', check: 'allHealthy', problem } })
+  } finally {
+    etcd.close()
+  }
+}
+
+const configJson = ({ origins, quota, notes }: Config) => ({
+  format: 1,
+  options: Object.fromEntries(origins.map(({ name, shown: value, where }) => [name, { value, from: where }])),
+  quota: quota ?? null,
+  notes,
+})
+
+function configText({ origins, quota, notes }: Config): string {
+  const rows = origins.map(origin => [origin.name, shown(origin.shown, 80), shown(origin.where, 120)])
+  return [
+    ...table([{ title: 'OPTION' }, { title: 'VALUE' }, { title: 'FROM' }], rows),
+    ...(quota === undefined ? [] : ['', `etcd's quota is set to ${quota} bytes`]),
+    ...notes.map(note => `note: ${note}`),
+  ].join('\n')
+}

@@ -1,0 +1,49 @@
+import type { Config } from '../config/resolve.js'
+import { Failure } from '../model/fault.js'
+import type { Policy } from '../model/policy.js'
+import { EtcdCluster } from '../system/etcd/etcd.js'
+import { loadTls } from '../system/etcd/tls.js'
+
+/** The cluster that the configuration names. Throws a `config` fault where its files do not fit. */
+export async function connect({ values, user }: Config): Promise<EtcdCluster> {
+  const tls = await loadTls({
+    cacert: values.cacert,
+    cert: values.cert,
+    key: values.key,
+    skipVerify: values['insecure-skip-tls-verify'],
+    serverName: values['tls-server-name'],
+  })
+  const settings = {
+    endpoints: values.endpoints,
+    tls,
+    user,
+    dialTimeoutMs: values['dial-timeout'],
+    commandTimeoutMs: values['command-timeout'],
+    defragTimeoutMs: values['defrag-timeout'],
+  }
+  try {
+    return new EtcdCluster(settings)
+  } catch (error) {
+    const problem = `cannot be used (${error instanceof Error ? error.message : error})`
+    throw new Failure({ kind: 'config', option: '--cacert, --cert or --key', problem }, error)
+  }
+}
+
+/**
+ * etcd itself calls a member that is 5000 entries behind too slow for writes (etcd:
+ * server/etcdserver/v3_server.go, maxGapBetweenApplyAndCommitIndex); ready again is well below.
+ */
+const MAX_LAG = 1000n
+const MAX_MOVES = 5
+
+export const policyOf = ({ values }: Config): Policy =>
+  Object.freeze({
+    forceSingle: values['force-single'],
+    forceUnhealthy: values['force-unhealthy'],
+    forceNonleader: values['force-nonleader'],
+    backupPath: values.backup ? values['backup-path'] : undefined,
+    trimPath: values.trim ? values['data-dir'] : undefined,
+    maxLag: MAX_LAG,
+    maxMoves: MAX_MOVES,
+    settleTimeoutMs: values['settle-timeout'],
+  })

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises'
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { optionNames, options } from './options.js'
+import { configFailure, didYouMean, type Source } from './sources.js'
+
+/**
+ * The configuration file: a YAML map from option names to values. A missing file is an empty one unless
+ * `required`. Throws a `config` fault that names file and line for anything it does not understand.
+ */
+export async function readConfigFile(file: string, required: boolean): Promise<Source> {
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT' && !required) return undefined
+    throw configFailure(file, `cannot be read (${cause.code})`, cause)
+  })
+  if (text === undefined) return {}
+
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const at = (node: Node | null | undefined) => `${file}:${lines.linePos(node?.range?.[0] ?? 0).line}`
+  const [broken] = document.errors
+  if (broken !== undefined)
+    throw configFailure(`${file}:${lines.linePos(broken.pos[0]).line}`, `is not YAML: ${broken.message}`)
+  if (document.contents === null) return {}
+  if (!isMap(document.contents))
+    throw configFailure(at(document.contents), 'expected lines such as "backup-path: /root/etcd-backup.xz"')
+
+  const known = optionNames.filter(name => !('notInFile' in options[name]))
+  const found: Source = {}
+  for (const { key, value } of document.contents.items) {
+    const node = isScalar(key) ? key : undefined
+    const name = known.find(candidate => candidate === node?.value)
+    if (name === undefined) {
+      const word = String(node?.value)
+      throw configFailure(at(node), `${JSON.stringify(word)} is no option${didYouMean(word, known)}`)
+    }
+    const texts = isSeq(value) ? value.items.map(scalarText) : [scalarText(value)]
+    if (texts.includes(undefined)) throw configFailure(`${at(node)} ${name}`, 'expected a single value')
+    if (isScalar(value) && value.value === null) continue // "name:" with nothing behind it
+    Object.assign(found, { [name]: { text: texts.join(','), where: `${at(node)} ${name}` } })
+  }
+  return found
+}
+
+const scalarText = (node: unknown): string | undefined =>
+  isScalar(node) ? String(node.source ?? node.value) : undefined

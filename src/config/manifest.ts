@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { parse } from 'yaml'
+
+/** etcd's flags without their dashes, with paths as the host sees them. */
+export type EtcdFlags = Readonly<Record<string, string>>
+
+type Pod = Readonly<{
+  spec?: Readonly<{
+    containers?: readonly Container[]
+    volumes?: readonly Readonly<{ name?: string; hostPath?: Readonly<{ path?: string }> }>[]
+  }>
+}>
+type Container = Readonly<{
+  command?: readonly unknown[]
+  args?: readonly unknown[]
+  env?: readonly Readonly<{ name?: string; value?: unknown }>[]
+  volumeMounts?: readonly Readonly<{ name?: string; mountPath?: string }>[]
+}>
+
+/** Flags whose value is a path inside the container. */
+const pathFlags = [
+  'data-dir',
+  'wal-dir',
+  'cert-file',
+  'key-file',
+  'trusted-ca-file',
+  'peer-cert-file',
+  'peer-key-file',
+]
+
+/**
+ * etcd's flags from its static pod; undefined where there is no such file. Throws Error, in words for a note,
+ * when it is there and cannot be understood.
+ */
+export async function readManifest(file: string): Promise<EtcdFlags | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new Error(`${file}: cannot be read (${error.code})`)
+  })
+  if (text === undefined) return undefined
+  let pod: Pod | null
+  try {
+    pod = parse(text) as Pod | null
+  } catch (error) {
+    throw new Error(`${file}: is not YAML: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
+  }
+  const words = (c: Container) => [...list(c.command), ...list(c.args)].map(String)
+  const container = list(pod?.spec?.containers).find(c => /(^|\/)etcd$/.test(words(c)[0] ?? ''))
+  if (container === undefined) throw new Error(`${file}: no container there runs etcd`)
+
+  const flags = { ...flagsFromEnv(container), ...flagsFrom(words(container)) }
+  const mounts = list(container.volumeMounts)
+  const volumes = list(pod?.spec?.volumes)
+  for (const name of pathFlags) {
+    const inside = flags[name]
+    if (inside !== undefined) flags[name] = hostPath(inside, mounts, volumes)
+  }
+  return flags
+}
+
+const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : [])
+
+/** `--name=value` and `--name value`, one or two dashes, as Go's flag package takes them. */
+function flagsFrom(words: readonly string[]): Record<string, string> {
+  const flags: Record<string, string> = {}
+  for (const [i, word] of words.entries()) {
+    const [, name, value] = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(word) ?? []
+    if (name === undefined) continue
+    const next = words[i + 1]
+    flags[name] = value ?? (next === undefined || next.startsWith('-') ? 'true' : next)
+  }
+  return flags
+}
+
+function flagsFromEnv(container: Container): Record<string, string> {
+  const flags: Record<string, string> = {}
+  for (const { name, value } of list(container.env))
+    if (name?.startsWith('ETCD_') && value !== undefined)
+      flags[name.slice(5).toLowerCase().replaceAll('_', '-')] = String(value)
+  return flags
+}
+
+function hostPath(
+  inside: string,
+  mounts: NonNullable<Container['volumeMounts']>,
+  volumes: NonNullable<NonNullable<Pod['spec']>['volumes']>,
+): string {
+  const mount = mounts
+    .filter(
+      m => m.mountPath !== undefined && (inside === m.mountPath || inside.startsWith(`${m.mountPath}/`)),
+    )
+    .sort((a, b) => (b.mountPath?.length ?? 0) - (a.mountPath?.length ?? 0))[0]
+  const host = volumes.find(v => v.name === mount?.name)?.hostPath?.path
+  return host === undefined || mount?.mountPath === undefined
+    ? inside
+    : join(host, relative(mount.mountPath, inside))
+}
+
+/** The client URL by which this node reaches its own member; loopback where etcd listens there. */
+export function localClientUrl(flags: EtcdFlags): string | undefined {
+  const urls = (flags['listen-client-urls'] ?? flags['advertise-client-urls'] ?? '')
+    .split(',')
+    .filter(url => url !== '')
+  const loopback = urls.find(url => /\/\/(127\.|localhost|\[::1\])/.test(url))
+  return (loopback ?? urls[0])?.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+}

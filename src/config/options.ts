@@ -1,0 +1,201 @@
+import { duration, endpoints, flag, oneOf, type Parse, path, text } from './values.js'
+
+type Spec<T> = Readonly<{
+  group: 'Connection' | 'Job' | 'Force' | 'Output'
+  /** What a person writes for the value in --help; empty for a switch. */
+  shape: string
+  about: string
+  parse: Parse<T>
+  /** Etcdctl's variable for the same thing (etcd: etcdctl/README.md). */
+  etcdctl?: string
+  /** Never shown. */
+  secret?: true
+  /** Not in the configuration file. */
+  notInFile?: true
+}>
+/** `fallback` is text, as a person would write it; undefined where an option may be left unset. */
+export type Option<T> = Spec<T> & Readonly<{ fallback: string | undefined }>
+
+const option = <T>(spec: Spec<T> & Readonly<{ fallback: string }>) => spec
+const optional = <T>(spec: Spec<T>) => ({ ...spec, fallback: undefined })
+
+/** Every option there is: flags, variables, the file, --help and the documentation are made from this table. */
+export const options = {
+  endpoints: option({
+    group: 'Connection',
+    shape: 'URL,…',
+    about: 'client URLs of etcd; the first is the local member, the others serve when it does not answer',
+    parse: endpoints,
+    fallback: 'http://127.0.0.1:2379',
+    etcdctl: 'ETCDCTL_ENDPOINTS',
+  }),
+  cacert: optional({
+    group: 'Connection',
+    shape: 'FILE',
+    about: "certificates of the authorities that sign the members' certificates",
+    parse: path,
+    etcdctl: 'ETCDCTL_CACERT',
+  }),
+  cert: optional({
+    group: 'Connection',
+    shape: 'FILE',
+    about: 'client certificate',
+    parse: path,
+    etcdctl: 'ETCDCTL_CERT',
+  }),
+  key: optional({
+    group: 'Connection',
+    shape: 'FILE',
+    about: 'key of the client certificate',
+    parse: path,
+    etcdctl: 'ETCDCTL_KEY',
+  }),
+  user: optional({
+    group: 'Connection',
+    shape: 'NAME[:PASSWORD]',
+    about: 'etcd user, where authentication is on; defragmenting takes the root role',
+    parse: text,
+    etcdctl: 'ETCDCTL_USER',
+    secret: true,
+  }),
+  password: optional({
+    group: 'Connection',
+    shape: 'PASSWORD',
+    about: 'password of the user; others can read a command line, so rather use --password-file',
+    parse: text,
+    etcdctl: 'ETCDCTL_PASSWORD',
+    secret: true,
+  }),
+  'password-file': optional({
+    group: 'Connection',
+    shape: 'FILE',
+    about: 'file whose first line is the password of the user',
+    parse: path,
+  }),
+  'insecure-skip-tls-verify': option({
+    group: 'Connection',
+    shape: '',
+    about: 'accept any certificate from the members; for tests only',
+    parse: flag,
+    fallback: 'false',
+    etcdctl: 'ETCDCTL_INSECURE_SKIP_TLS_VERIFY',
+  }),
+  'tls-server-name': optional({
+    group: 'Connection',
+    shape: 'NAME',
+    about: "name to look for in the members' certificates instead of the host in the URL",
+    parse: text,
+  }),
+  'dial-timeout': option({
+    group: 'Connection',
+    shape: 'DURATION',
+    about: 'longest wait for a connection',
+    parse: duration,
+    fallback: '2s',
+    etcdctl: 'ETCDCTL_DIAL_TIMEOUT',
+  }),
+  'command-timeout': option({
+    group: 'Connection',
+    shape: 'DURATION',
+    about: 'longest wait for an answer to anything but Defragment and Snapshot',
+    parse: duration,
+    fallback: '5s',
+    etcdctl: 'ETCDCTL_COMMAND_TIMEOUT',
+  }),
+  'defrag-timeout': option({
+    group: 'Job',
+    shape: 'DURATION',
+    about: 'longest wait for a Defragment to be answered; etcd does not stop at it, so it is generous',
+    parse: duration,
+    fallback: '10m',
+  }),
+  'settle-timeout': option({
+    group: 'Job',
+    shape: 'DURATION',
+    about: 'longest wait for the members to be ready again after a step; then the run stops',
+    parse: duration,
+    fallback: '1m',
+  }),
+  backup: option({
+    group: 'Job',
+    shape: '',
+    about: 'write a verified backup of the local member',
+    parse: flag,
+    fallback: 'true',
+  }),
+  'backup-path': option({
+    group: 'Job',
+    shape: 'FILE',
+    about: 'where the backup goes; the file there is replaced only by a verified one',
+    parse: path,
+    fallback: '/root/etcd-backup.xz',
+  }),
+  trim: option({
+    group: 'Job',
+    shape: '',
+    about: 'run fstrim on the file system of the data directory',
+    parse: flag,
+    fallback: 'true',
+  }),
+  'data-dir': option({
+    group: 'Job',
+    shape: 'DIR',
+    about: 'data directory of the local member',
+    parse: path,
+    fallback: '/var/lib/etcd',
+  }),
+  'force-single': option({
+    group: 'Force',
+    shape: '',
+    about: 'run on a cluster with a single voting member too: it is out while it is defragmented',
+    parse: flag,
+    fallback: 'false',
+  }),
+  'force-unhealthy': option({
+    group: 'Force',
+    shape: '',
+    about: 'run although members are unhealthy: those that cannot be reached are skipped',
+    parse: flag,
+    fallback: 'false',
+  }),
+  'force-nonleader': option({
+    group: 'Force',
+    shape: '',
+    about: 'run although the local member is not the leader',
+    parse: flag,
+    fallback: 'false',
+  }),
+  output: option({
+    group: 'Output',
+    shape: 'text|json',
+    about: 'for people, or one JSON document on standard output',
+    parse: oneOf('text', 'json'),
+    fallback: 'text',
+  }),
+  config: option({
+    group: 'Output',
+    shape: 'FILE',
+    about: 'configuration file',
+    parse: path,
+    fallback: '/etc/etcd-defrag/config.yaml',
+    notInFile: true,
+  }),
+} satisfies Record<string, Option<unknown>>
+
+export type OptionName = keyof typeof options
+export type OptionValue<N extends OptionName> =
+  | ReturnType<(typeof options)[N]['parse']>
+  | ((typeof options)[N]['fallback'] extends string ? never : undefined)
+
+export const optionNames = Object.keys(options) as readonly OptionName[]
+
+/** `--no-backup` for what is on by default, `--backup-path` else. */
+export const flagOf = (name: OptionName): string => (isOnByDefault(name) ? `--no-${name}` : `--${name}`)
+
+export const isSwitch = (name: OptionName): boolean => options[name].shape === ''
+export const isOnByDefault = (name: OptionName): boolean =>
+  isSwitch(name) && options[name].fallback === 'true'
+
+/** Its own variable: `ETCD_DEFRAG_BACKUP_PATH`. */
+export const variableOf = (name: OptionName): string =>
+  `ETCD_DEFRAG_${name.toUpperCase().replaceAll('-', '_')}`

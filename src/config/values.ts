@@ -1,0 +1,62 @@
+/** Text, from wherever it came, to a value. Each throws Error with what was expected; never guesses. */
+export type Parse<T> = (text: string) => T
+
+export const text: Parse<string> = value => {
+  if (value === '') throw new Error('is empty')
+  return value
+}
+
+export const flag: Parse<boolean> = value => {
+  if (/^(true|yes|on|1)$/i.test(value)) return true
+  if (/^(false|no|off|0)$/i.test(value)) return false
+  throw new Error(`is ${quoted(value)}; expected true or false`)
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+/** A duration as Go and etcdctl write it, `1m30s` or `500ms`, to milliseconds. */
+export const duration: Parse<number> = value => {
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value))
+    throw new Error(`is ${quoted(value)}; expected a duration such as 5s, 500ms or 1m30s`)
+  let total = 0
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
+    total += Number(amount) * (unitMs[unit ?? ''] ?? 0)
+  if (total <= 0 || total > 24 * 3_600_000)
+    throw new Error(`is ${quoted(value)}; expected more than 0 and at most 24h`)
+  return Math.ceil(total)
+}
+
+/** An absolute path: the tool runs from timers, whose working folder nobody knows. */
+export const path: Parse<string> = value => {
+  if (!value.startsWith('/')) throw new Error(`is ${quoted(value)}; expected an absolute path`)
+  if (value.includes('\0')) throw new Error('holds a zero byte')
+  return value
+}
+
+export const endpoints: Parse<readonly [string, ...string[]]> = value => {
+  const [first, ...rest] = value.split(',').map(part => endpoint(part.trim()))
+  if (first === undefined) throw new Error('is empty')
+  return [first, ...rest]
+}
+
+function endpoint(value: string): string {
+  if (/^unix:\/*[^/]/.test(value)) return value
+  const expected = 'expected http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH'
+  const [, scheme, host, port] =
+    /^(https?:\/\/)?(\[[0-9a-fA-F:.%]+\]|[^\s:/[\]@?#]+):(\d{1,5})\/?$/.exec(value) ?? []
+  if (host === undefined || port === undefined) throw new Error(`has ${quoted(value)}; ${expected}`)
+  if (Number(port) < 1 || Number(port) > 65535)
+    throw new Error(`has ${quoted(value)}, and ${port} is no port; ${expected}`)
+  return `${scheme ?? ''}${host}:${port}`
+}
+
+export const oneOf =
+  <T extends string>(...choices: readonly T[]): Parse<T> =>
+  value => {
+    const choice = choices.find(candidate => candidate === value)
+    if (choice === undefined) throw new Error(`is ${quoted(value)}; expected ${choices.join(' or ')}`)
+    return choice
+  }
+
+/** Long nonsense is cut, so that a message stays one line. */
+const quoted = (value: string): string => JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)

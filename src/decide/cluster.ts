@@ -1,0 +1,127 @@
+import {
+  type ClusterView,
+  labelOf,
+  type Member,
+  type MemberId,
+  type MemberView,
+  type Reachable,
+} from '../model/member.js'
+import type { LeftAlone } from '../model/report.js'
+
+export const isReachable = (view: MemberView): view is Reachable => view.kind === 'reachable'
+
+export const voters = (view: ClusterView): readonly MemberView[] =>
+  view.members.filter(m => !m.member.learner)
+
+export const find = (view: ClusterView, id: MemberId | undefined): MemberView | undefined =>
+  view.members.find(m => m.member.id === id)
+
+export const labels = (members: readonly Member[]): string => members.map(labelOf).join(', ')
+
+/**
+ * The leader: what the reachable voters at the highest term say, if they say one thing and the named
+ * member does not deny it. A leader that was cut off lives on at a lower term for an election timeout
+ * (raft, section 5.1: at most one leader a term), so the highest term is the one that counts.
+ */
+export function leaderOf(view: ClusterView): Member | undefined {
+  const statuses = voters(view).filter(isReachable)
+  const term = statuses.reduce(
+    (highest, m) => (m.status.raftTerm > highest ? m.status.raftTerm : highest),
+    0n,
+  )
+  const claims = new Set(statuses.filter(m => m.status.raftTerm === term).map(m => m.status.leader))
+  claims.delete(undefined)
+  const [claim, ...others] = claims
+  if (claim === undefined || others.length > 0) return undefined
+  const named = find(view, claim)
+  return named === undefined || (isReachable(named) && named.status.leader !== claim)
+    ? undefined
+    : named.member
+}
+
+/** Raft entries between the leader's commit index and what the member has applied; 0 without a leader. */
+export function lagOf(view: ClusterView, member: Reachable): bigint {
+  const leader = find(view, leaderOf(view)?.id)
+  if (leader === undefined || !isReachable(leader)) return 0n
+  const lag = leader.status.raftIndex - member.status.raftAppliedIndex
+  return lag > 0n ? lag : 0n
+}
+
+/** Alarms raised for a member, whoever reports them: the alarm list is replicated. */
+export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {
+  const raised = view.members
+    .filter(isReachable)
+    .flatMap(m => m.status.alarms)
+    .filter(alarm => alarm.member === id)
+  return [...new Set(raised.map(alarm => alarm.kind))]
+}
+
+/**
+ * Why a member counts as unhealthy; empty when it is well. NOSPACE is no reason: it is what a
+ * defragmentation cures. `etcdctl endpoint health` counts every alarm and so refuses when it is needed
+ * (etcd: etcdctl/ctlv3/command/ep_command.go).
+ */
+export function complaintsOf(view: ClusterView, subject: MemberView): readonly string[] {
+  if (!isReachable(subject)) return [`cannot be reached: ${subject.problem}`]
+  const { member, status, read } = subject
+  const leader = leaderOf(view)
+  const complaints: string[] = []
+  if (alarmsOf(view, member.id).includes('CORRUPT')) complaints.push('has a CORRUPT alarm')
+  if (status.leader === undefined) complaints.push('sees no leader')
+  else if (leader !== undefined && status.leader !== leader.id)
+    complaints.push(`follows ${status.leader}, the others ${leader.id}`)
+  else if (leader === undefined) complaints.push('does not agree with the others on who leads')
+  if (read.kind === 'failed') complaints.push(`fails a linearizable read: ${read.problem}`)
+  return complaints
+}
+
+export const isHealthy = (view: ClusterView, subject: MemberView): boolean =>
+  complaintsOf(view, subject).length === 0
+
+/** Every unhealthy member with its complaints, in a sentence; undefined when all are well. */
+export function troubles(view: ClusterView): string | undefined {
+  const lines = view.members.flatMap(m => {
+    const complaints = complaintsOf(view, m)
+    return complaints.length === 0 ? [] : [`member ${labelOf(m.member)} ${complaints.join(', ')}`]
+  })
+  return lines.length === 0 ? undefined : lines.join('; ')
+}
+
+export type Tolerance = Readonly<{ voters: number; healthy: number; quorum: number; further: number }>
+
+/** How many more voters may fail before writes stop; below 0 there is no quorum now. */
+export function toleranceOf(view: ClusterView): Tolerance {
+  const all = voters(view)
+  const healthy = all.filter(m => isHealthy(view, m)).length
+  const quorum = Math.floor(all.length / 2) + 1
+  return { voters: all.length, healthy, quorum, further: healthy - quorum }
+}
+
+/** Members that no run defragments as things stand, each with the reason. */
+export function leftAlone(view: ClusterView): readonly LeftAlone[] {
+  return view.members.flatMap(m => {
+    const because = m.member.learner
+      ? 'a learner: etcd serves no Defragment there'
+      : isReachable(m)
+        ? undefined
+        : `cannot be reached: ${m.problem}`
+    return because === undefined ? [] : [{ member: m.member.id, name: m.member.name, because }]
+  })
+}
+
+/** What a forced run on an unhealthy cluster has to say before it begins. */
+export function cautions(view: ClusterView): readonly string[] {
+  const trouble = troubles(view)
+  if (trouble === undefined) return []
+  const { voters: all, healthy, quorum, further } = toleranceOf(view)
+  const bear =
+    further < 0
+      ? 'there is no quorum now, writes are stopped'
+      : further === 0
+        ? 'no further failure can be borne'
+        : `${further} further ${further === 1 ? 'failure' : 'failures'} can be borne`
+  return [
+    `--force-unhealthy: ${trouble}`,
+    `--force-unhealthy: ${healthy} of ${all} voting members are healthy and ${quorum} make a quorum: ${bear}`,
+  ]
+}

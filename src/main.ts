@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+import { fstatSync, readFileSync } from 'node:fs'
+import process from 'node:process'
+import { cli } from './cli/cli.js'
+
+/** The only file that touches `process`: arguments, signals, streams, exit code. */
+process.title = 'etcd-defrag' // a password on the command line is not for everybody who can run ps
+
+// grpc-js names the host in TLS even where it is an IP address; Node warns of that on every connection.
+process.noDeprecation = true
+
+const stop = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal))
+// A reader that leaves (`| head`) or a terminal that closes must not end a run in mid-step.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+process.on('uncaughtException', error => {
+  process.stderr.write(`etcd-defrag: a bug, please report it: ${error.stack ?? error}\n`)
+  process.exit(70)
+})
+
+const { env } = process
+process.exit(
+  await cli(
+    process.argv.slice(2),
+    env,
+    version(),
+    {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      colors: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+      journal: isJournal(env['JOURNAL_STREAM']),
+    },
+    stop.signal,
+  ), // exit and not just an exit code: an encoder that was broken off keeps its threads
+)
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return String((manifest as { version: unknown }).version)
+}
+
+/** systemd.exec(5): JOURNAL_STREAM is `device:inode` of the journal's socket; children inherit it, so compare. */
+function isJournal(variable: string | undefined): boolean {
+  if (variable === undefined) return false
+  const { dev, ino } = fstatSync(2)
+  return variable === `${dev}:${ino}`
+}

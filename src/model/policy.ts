@@ -1,0 +1,16 @@
+/** What the operator wants of a run; made once from the configuration, then frozen. */
+export type Policy = Readonly<{
+  forceSingle: boolean
+  forceUnhealthy: boolean
+  forceNonleader: boolean
+  /** Path of the archive; undefined with --no-backup. */
+  backupPath: string | undefined
+  /** The local member's data directory; undefined with --no-trim. */
+  trimPath: string | undefined
+  /** How far a member's applied index may be behind the leader's commit index and still count as caught up. */
+  maxLag: bigint
+  /** Attempts at moving leadership in one run, good and bad. */
+  maxMoves: number
+  /** How long members may take to be ready again after a step. */
+  settleTimeoutMs: number
+}>

@@ -1,0 +1,70 @@
+import type { Fault } from './fault.js'
+import type { Member, MemberId } from './member.js'
+import type { Verdict } from './verdict.js'
+
+export type Step = Readonly<
+  /** `proof`: what shows afterwards that the member is back; one that served no read before is asked for none. */
+  | { kind: 'defragment'; member: Member; proof: 'linearizableRead' | 'status' }
+  /** `act` picks one of the candidates at random. */
+  | { kind: 'moveLeader'; from: Member; candidates: readonly [Member, ...Member[]] }
+  | { kind: 'snapshot'; from: Member; path: string }
+  | { kind: 'trim'; path: string }
+>
+export type StepKind = Step['kind']
+export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>
+
+/** Sizes of one member's database, in bytes. */
+export type Size = Readonly<{ dbSize: number; dbSizeInUse: number }>
+
+export type BackupResult = Readonly<{
+  path: string
+  snapshotBytes: number
+  archiveBytes: number
+  /** Hex; the SHA-256 that etcd appended to the snapshot, found equal after decoding the archive again. */
+  sha256: string
+  /** False where there was no room to spool and the stream was compressed as it came. */
+  spooled: boolean
+  snapshotMs: number
+  compressMs: number
+  verifyMs: number
+}>
+
+/** What a step that went well has to tell. */
+export type Results = {
+  defragment: Readonly<{ before: Size; after: Size | undefined }>
+  moveLeader: Readonly<{ to: Member }>
+  snapshot: BackupResult
+  trim: Readonly<{ bytes: number; said: string }>
+}
+
+export type Outcome<K extends StepKind> = Readonly<
+  | { kind: 'done'; result: Results[K]; warnings: readonly string[] }
+  /** The call's end is unknown: the member counts as out until it proves otherwise. */
+  | { kind: 'unanswered'; fault: Fault; transferee?: MemberId }
+  | { kind: 'failed'; fault: Fault; transferee?: MemberId }
+  /** It did not work and nothing is worse for it. */
+  | { kind: 'warned'; problem: string }
+>
+
+/** One step this run has performed. */
+export type StepRecord = {
+  [K in StepKind]: Readonly<{
+    kind: K
+    step: StepOf<K>
+    because: string
+    startedAt: number // ms since the epoch
+    tookMs: number
+    outcome: Outcome<K>
+  }>
+}[StepKind]
+export type RecordOf<K extends StepKind> = Extract<StepRecord, { kind: K }>
+
+/** Everything this run has done so far, oldest first. */
+export type Progress = readonly StepRecord[]
+
+export type Decision = Readonly<
+  | { kind: 'do'; step: Step; because: string }
+  /** Nothing may be touched now; look again soon, and give up with `otherwise` after the settle timeout. */
+  | { kind: 'wait'; because: string; otherwise: Verdict }
+  | { kind: 'stop'; verdict: Verdict }
+>

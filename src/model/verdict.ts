@@ -1,0 +1,33 @@
+import type { Fault } from './fault.js'
+
+/** How a run ended. */
+export type Verdict = Readonly<
+  | { kind: 'completed' }
+  | { kind: 'skipped'; check: string; because: string }
+  | { kind: 'failed'; fault: Fault }
+>
+
+const exitCodes = {
+  config: 78, // EX_CONFIG
+  refused: 69, // EX_UNAVAILABLE
+  stopped: 76, // EX_PROTOCOL
+  etcd: 76,
+  backup: 73, // EX_CANTCREAT
+  interrupted: 75, // EX_TEMPFAIL
+  bug: 70, // EX_SOFTWARE
+} satisfies Record<Fault['kind'], number>
+
+/** Codes of sysexits(3): systemd shows the low ones under misleading names. */
+export const exitCodeOf = (verdict: Verdict): number =>
+  verdict.kind === 'failed' ? exitCodes[verdict.fault.kind] : 0
+
+/** What each exit code means, for --help and the documentation. */
+export const exitCodeMeanings: readonly (readonly [number, string])[] = [
+  [0, 'completed, or skipped with good reason (not the leader, a single voting member)'],
+  [69, 'a preflight check failed or etcd cannot be reached; nothing was touched'],
+  [70, 'a bug in etcd-defrag'],
+  [73, 'the backup failed; the previous one is still there'],
+  [75, 'interrupted by a signal; the step under way was finished or undone'],
+  [76, 'a step failed or the cluster was no longer healthy in mid-run; no further member was touched'],
+  [78, 'a flag, a variable or the configuration file is wrong; nothing was run'],
+]

@@ -1,0 +1,52 @@
+import type { ClusterView, Member, MemberId, MemberView } from './member.js'
+import type { RunReport } from './report.js'
+import type { Decision, Step, StepRecord } from './step.js'
+
+/** The blobs of one Snapshot call, at the pace they are read; `close` ends the call on the server too. */
+export type SnapshotStream = Readonly<{
+  /** Buffers of up to 32 KiB; throws `Failure` when the stream breaks off. */
+  blobs: AsyncIterable<Buffer>
+  close(): void
+}>
+
+/** The store. Every method throws `Failure` with a fault of kind `etcd`, except `probe` and `observe`. */
+export type Etcd = Readonly<{
+  /** Throws `Failure` (`refused`) only while no member list was ever had. */
+  observe(signal: AbortSignal): Promise<ClusterView>
+  probe(member: Member): Promise<MemberView>
+  /** Sent once, never repeated: etcd carries on whatever the client does. */
+  defragment(member: Member): Promise<void>
+  moveLeader(from: Member, to: MemberId): Promise<void>
+  snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream>
+  close(): void
+}>
+
+export type ExecResult = Readonly<{ exitCode: number; stdout: string; stderr: string }>
+/** Runs a program to its end; rejects when it cannot be started or `signal` aborts it. */
+export type Exec = (command: string, args: readonly string[], signal: AbortSignal) => Promise<ExecResult>
+
+export type Phase = 'snapshot' | 'compress' | 'verify'
+
+/** What happens, as it happens; logs, the terminal and tests subscribe to it. */
+export type Event = Readonly<
+  | { event: 'observed'; view: ClusterView }
+  | { event: 'decided'; decision: Decision }
+  | { event: 'waiting'; because: string }
+  | { event: 'stepStarted'; step: Step; because: string }
+  /** `of` is undefined where the end is not known. */
+  | { event: 'stepProgress'; step: Step; phase: Phase; bytes: number; of: number | undefined }
+  | { event: 'stepEnded'; record: StepRecord }
+  | { event: 'interrupting'; by: string; finishing: string }
+  | { event: 'ended'; report: RunReport }
+>
+
+/** Everything outside of the process that a run uses. Files are used directly. */
+export type World = Readonly<{
+  etcd: Etcd
+  now(): number // ms since the epoch
+  sleep(ms: number): Promise<void>
+  /** As Math.random. */
+  random(): number
+  exec: Exec
+  tell(event: Event): void
+}>

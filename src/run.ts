@@ -1,0 +1,88 @@
+import { perform } from './act/index.js'
+import { cautions, leftAlone } from './decide/cluster.js'
+import { decide } from './decide/decide.js'
+import { describe, faultOf } from './model/fault.js'
+import type { ClusterView } from './model/member.js'
+import type { Policy } from './model/policy.js'
+import type { RunReport } from './model/report.js'
+import type { Progress } from './model/step.js'
+import type { Verdict } from './model/verdict.js'
+import type { World } from './model/world.js'
+
+/** Between two looks at members that are not ready yet. */
+const POLL_MS = 100
+
+/**
+ * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
+ * When `stop` is aborted (its reason is the signal's name), a step that etcd would carry on with anyway
+ * is waited for, any other is undone, and no further one begins.
+ */
+export async function run(world: World, policy: Policy, stop: AbortSignal): Promise<RunReport> {
+  const startedAt = world.now()
+  let before: ClusterView | undefined
+  let after: ClusterView | undefined
+  let progress: Progress = []
+  let waiting: { since: number; because: string } | undefined
+
+  const end = (verdict: Verdict): RunReport => {
+    const alone = after === undefined ? [] : leftAlone(after)
+    const warnings = [
+      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before)),
+      ...warned(progress),
+    ]
+    const report = {
+      startedAt,
+      endedAt: world.now(),
+      verdict,
+      steps: progress,
+      before,
+      after,
+      leftAlone: alone,
+      warnings,
+    }
+    world.tell({ event: 'ended', report })
+    return report
+  }
+
+  try {
+    for (;;) {
+      stop.throwIfAborted()
+      after = await world.etcd.observe(stop)
+      before ??= after
+      world.tell({ event: 'observed', view: after })
+      const decision = decide(after, progress, policy)
+      if (decision.kind !== 'wait') world.tell({ event: 'decided', decision })
+      switch (decision.kind) {
+        case 'stop':
+          return end(decision.verdict)
+        case 'wait':
+          if (waiting?.because !== decision.because)
+            world.tell({ event: 'waiting', because: decision.because })
+          waiting = { since: waiting?.since ?? world.now(), because: decision.because }
+          if (world.now() - waiting.since >= policy.settleTimeoutMs) return end(decision.otherwise)
+          await world.sleep(POLL_MS)
+          break
+        case 'do':
+          waiting = undefined
+          progress = [...progress, await perform(decision, { world, view: after, stop })]
+      }
+    }
+  } catch (error) {
+    const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
+    return end({ kind: 'failed', fault })
+  }
+}
+
+/** What the steps have to say that does not decide the verdict. */
+const warned = (progress: Progress): readonly string[] =>
+  progress.flatMap(({ outcome }) => {
+    switch (outcome.kind) {
+      case 'done':
+        return outcome.warnings
+      case 'warned':
+        return [outcome.problem]
+      case 'unanswered':
+      case 'failed':
+        return [describe(outcome.fault)]
+    }
+  })

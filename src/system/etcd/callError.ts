@@ -1,0 +1,77 @@
+import { type ServiceError, status } from '@grpc/grpc-js'
+
+/** A gRPC call that failed, in words an operator can use. Never leaves `system/`. */
+export class CallError extends Error {
+  override readonly name = 'CallError'
+  /** False when it is certain that etcd did not act on the call. */
+  readonly mayHaveRun: boolean
+  readonly tokenExpired: boolean
+  readonly permissionDenied: boolean
+
+  constructor(
+    problem: string,
+    facts: { mayHaveRun: boolean; tokenExpired?: boolean; permissionDenied?: boolean },
+    cause?: unknown,
+  ) {
+    super(problem, { cause })
+    this.mayHaveRun = facts.mayHaveRun
+    this.tokenExpired = facts.tokenExpired ?? false
+    this.permissionDenied = facts.permissionDenied ?? false
+  }
+}
+
+/** Codes with which etcd answers before it acts (etcd: api/v3rpc/rpctypes/error.go). */
+const refusals: ReadonlySet<status> = new Set([
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.PERMISSION_DENIED,
+  status.FAILED_PRECONDITION,
+  status.OUT_OF_RANGE,
+  status.UNIMPLEMENTED,
+  status.UNAUTHENTICATED,
+])
+
+export function translate(error: ServiceError, timeoutMs: number): CallError {
+  const details = error.details ?? error.message
+  const sent = reachedServer(error.code, details)
+  return new CallError(
+    wordsFor(error.code, details, timeoutMs),
+    {
+      mayHaveRun: sent && !refusals.has(error.code),
+      tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
+      permissionDenied: error.code === status.PERMISSION_DENIED,
+    },
+    error,
+  )
+}
+
+/** grpc-js names the peer in a timed-out call once it had one, and says so when there never was one. */
+function reachedServer(code: status, details: string): boolean {
+  if (code === status.DEADLINE_EXCEEDED) return details.includes('remote_addr')
+  return !/^No connection established|^Name resolution failed/.test(details)
+}
+
+function wordsFor(code: status, details: string, timeoutMs: number): string {
+  if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs / 1000} s`
+  if (/user name is empty/.test(details)) return 'etcd asks for a user: set --user and --password-file'
+  const lastError = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/.exec(details)?.[1]
+  const words = (lastError ?? details).replace(/^etcdserver: /, '')
+  const advice = hints.find(([pattern]) => pattern.test(words))?.[1]
+  return advice === undefined ? words : `${words} (${advice})`
+}
+
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'nothing listens there: is etcd running, is --endpoints right?'],
+  [
+    /ECONNRESET|socket hang up|Connection dropped|Protocol error|HTTP\/1/,
+    'it may speak TLS, or not be etcd: look at --endpoints and --cacert',
+  ],
+  [/self.signed|unable to (?:get|verify)|UNABLE_TO|issuer/i, 'its certificate is not signed by --cacert'],
+  [/has expired|CERT_HAS_EXPIRED/, 'its certificate has expired'],
+  [/altnames|ERR_TLS_CERT_ALTNAME/i, 'its certificate is for other names: set --tls-server-name'],
+  [
+    /certificate required|bad certificate|handshake failure|unknown ca|alert number 42|alert number 116/i,
+    'it does not accept the client certificate: look at --cert and --key',
+  ],
+  [/wrong version number|packet length too long/, 'it speaks no TLS: use http:// in --endpoints'],
+]

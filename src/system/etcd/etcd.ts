@@ -1,0 +1,262 @@
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
+import { Failure } from '../../model/fault.js'
+import {
+  type ClusterView,
+  labelOf,
+  type Member,
+  type MemberId,
+  type MemberView,
+  type Read,
+} from '../../model/member.js'
+import type { Etcd, SnapshotStream } from '../../model/world.js'
+import { idOf, type MemberListAnswer, memberOf, type StatusAnswer, statusOf } from './answers.js'
+import { CallError, translate } from './callError.js'
+import { Connection, type ConnectionSettings } from './connection.js'
+
+export type EtcdSettings = ConnectionSettings &
+  Readonly<{
+    /** The first is the local member's. */
+    endpoints: readonly [string, ...string[]]
+    defragTimeoutMs: number
+  }>
+
+/** raft gives a transfer up after one election timeout, 1 s by default; the call itself would go on polling. */
+const MOVE_TIMEOUT_MS = 5_000
+/** A snapshot stream that sends nothing for so long is taken for dead. */
+const SNAPSHOT_IDLE_MS = 30_000
+
+/** The cluster behind `settings.endpoints`. Throws a `config` fault when the credentials do not fit together. */
+export class EtcdCluster implements Etcd {
+  readonly #settings: EtcdSettings
+  readonly #connections = new Map<string, Connection>()
+  /** Which member was last seen to answer at a URL. */
+  readonly #answering = new Map<string, MemberId>()
+  #members: readonly Member[] = []
+  #clusterId = ''
+  #local: MemberId | undefined
+
+  constructor(settings: EtcdSettings) {
+    this.#settings = settings
+    for (const url of settings.endpoints) this.#at(url)
+  }
+
+  async observe(signal: AbortSignal): Promise<ClusterView> {
+    return orAborted(this.#observe(), signal)
+  }
+
+  async #observe(): Promise<ClusterView> {
+    const { endpoints } = this.#settings
+    const problems = await Promise.all(endpoints.map(url => this.#greet(url)))
+    const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
+    if (
+      !(await this.#listMembers([...asked].filter(url => this.#answering.has(url)))) &&
+      this.#members.length === 0
+    ) {
+      const problem = `etcd cannot be reached: ${problems.map((p, i) => `${endpoints[i]}: ${p ?? 'gives no member list'}`).join('; ')}`
+      throw new Failure({ kind: 'refused', check: 'reachable', problem })
+    }
+    this.#local ??=
+      this.#answering.get(endpoints[0]) ?? this.#members.find(m => m.clientUrls.includes(endpoints[0]))?.id
+    const members = await Promise.all(this.#members.map(member => this.probe(member)))
+    return { clusterId: this.#clusterId, local: this.#local, members }
+  }
+
+  /** Learns which member answers at an endpoint; what is in the way otherwise. */
+  async #greet(url: string): Promise<string | undefined> {
+    try {
+      const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
+      this.#answering.set(url, idOf(answer.header.member_id))
+      return undefined
+    } catch (error) {
+      return problemOf(error)
+    }
+  }
+
+  /** From the first that gives one; serializable, so that it comes without a quorum too. A learner serves none. */
+  async #listMembers(urls: readonly string[]): Promise<boolean> {
+    for (const url of urls) {
+      try {
+        const answer = await this.#at(url).call<MemberListAnswer>('Cluster', 'memberList', {
+          linearizable: false,
+        })
+        this.#members = answer.members.map(memberOf)
+        this.#clusterId = idOf(answer.header.cluster_id)
+        return true
+      } catch (error) {
+        problemOf(error) // the next endpoint may give it; a bug of ours is thrown on
+      }
+    }
+    return false
+  }
+
+  async probe(member: Member): Promise<MemberView> {
+    const urls = this.#urlsOf(member)
+    const problems: string[] = []
+    for (const url of urls) {
+      try {
+        const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
+        const id = idOf(answer.header.member_id)
+        if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
+          problems.push(
+            `${url}: another member answers there (${id} of cluster ${idOf(answer.header.cluster_id)})`,
+          )
+          continue
+        }
+        this.#answering.set(url, id)
+        return {
+          kind: 'reachable',
+          member,
+          endpoint: url,
+          status: statusOf(answer),
+          read: await this.#read(member, url),
+        }
+      } catch (error) {
+        problems.push(`${url}: ${problemOf(error)}`)
+      }
+    }
+    const started = member.name === '' ? 'it has not started yet' : 'it has no client URL in the member list'
+    return { kind: 'unreachable', member, problem: problems.length === 0 ? started : problems.join('; ') }
+  }
+
+  async #read(member: Member, url: string): Promise<Read> {
+    if (member.learner) return { kind: 'notAsked', because: 'a learner serves no linearizable read' }
+    const from = performance.now()
+    try {
+      // The key that `etcdctl endpoint health` reads (etcd: etcdctl/ctlv3/command/ep_command.go).
+      await this.#at(url).call('KV', 'range', { key: Buffer.from('health'), limit: 1, keys_only: true })
+    } catch (error) {
+      const problem = problemOf(error)
+      // Permission is checked after the read index was confirmed, so the member is well.
+      if (!(error instanceof CallError && error.permissionDenied)) return { kind: 'failed', problem }
+    }
+    return { kind: 'served', tookMs: performance.now() - from }
+  }
+
+  async defragment(member: Member): Promise<void> {
+    const timeoutMs = this.#settings.defragTimeoutMs
+    await this.#once('Defragment', member, url =>
+      this.#at(url).call('Maintenance', 'defragment', {}, { kind: 'once', timeoutMs }),
+    )
+  }
+
+  async moveLeader(from: Member, to: MemberId): Promise<void> {
+    const payload = { targetID: BigInt(`0x${to}`).toString() }
+    await this.#once('MoveLeader', from, url =>
+      this.#at(url).call('Maintenance', 'moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS }),
+    )
+  }
+
+  async snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream> {
+    const url = this.#urlAnswering(from, 'Snapshot')
+    try {
+      const stream = await this.#at(url).snapshot()
+      return {
+        blobs: blobsOf(stream, error => snapshotFailure(from, url, error), signal),
+        close: () => stream.cancel(),
+      }
+    } catch (error) {
+      throw snapshotFailure(from, url, error)
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close()
+    this.#connections.clear()
+  }
+
+  /** Sends a call that is never repeated, to the URL where the member was last seen to answer. */
+  async #once(call: string, member: Member, send: (url: string) => Promise<unknown>): Promise<void> {
+    const url = this.#urlAnswering(member, call)
+    try {
+      await send(url)
+    } catch (error) {
+      const problem = `member ${labelOf(member)} at ${url}: ${problemOf(error)}`
+      const mayHaveRun = error instanceof CallError && error.mayHaveRun
+      throw new Failure({ kind: 'etcd', call, member: member.id, problem, mayHaveRun }, error)
+    }
+  }
+
+  #urlAnswering(member: Member, call: string): string {
+    const url = this.#urlsOf(member).find(candidate => this.#answering.get(candidate) === member.id)
+    if (url !== undefined) return url
+    const problem = `member ${labelOf(member)} does not answer at any of its client URLs`
+    throw new Failure({ kind: 'etcd', call, member: member.id, problem, mayHaveRun: false })
+  }
+
+  /** Configured endpoints where the member answered, then its own client URLs. */
+  #urlsOf(member: Member): readonly string[] {
+    const seeds = this.#settings.endpoints.filter(url => this.#answering.get(url) === member.id)
+    return [...new Set([...seeds, ...member.clientUrls])]
+  }
+
+  #at(url: string): Connection {
+    const known = this.#connections.get(url)
+    if (known !== undefined) return known
+    const connection = new Connection(url, this.#settings)
+    this.#connections.set(url, connection)
+    return connection
+  }
+}
+
+/** The words of a failed call; anything else is a bug of ours and is thrown on. */
+function problemOf(error: unknown): string {
+  if (error instanceof CallError) return error.message
+  throw error
+}
+
+function snapshotFailure(from: Member, url: string, error: unknown): Failure {
+  const problem = `member ${labelOf(from)} at ${url}: ${problemOf(error)}`
+  return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, mayHaveRun: false }, error)
+}
+
+async function* blobsOf(
+  stream: ClientReadableStream<Buffer>,
+  failure: (error: unknown) => Failure,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  let idle: NodeJS.Timeout | undefined
+  let stalled = false
+  const watch = () => {
+    clearTimeout(idle)
+    idle = setTimeout(() => {
+      stalled = true
+      stream.cancel()
+    }, SNAPSHOT_IDLE_MS)
+  }
+  const stop = () => stream.cancel()
+  signal.addEventListener('abort', stop)
+  try {
+    watch()
+    for await (const blob of stream) {
+      clearTimeout(idle) // while the caller is busy with it, the silence is not the member's
+      yield blob as Buffer
+      watch()
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (stalled)
+      throw failure(
+        new CallError(`the stream sent nothing for ${SNAPSHOT_IDLE_MS / 1000} s`, { mayHaveRun: false }),
+      )
+    throw failure(translate(error as ServiceError, SNAPSHOT_IDLE_MS))
+  } finally {
+    clearTimeout(idle)
+    signal.removeEventListener('abort', stop)
+    stream.cancel()
+  }
+}
+
+/** Waits for the promise no longer than until the signal is aborted; every call in it has a deadline of its own. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  promise.catch(() => {}) // when the signal wins, nobody waits for it any more
+  const over = new AbortController()
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    over.abort()
+  }
+}

@@ -1,0 +1,48 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { Failure } from '../../model/fault.js'
+import type { Tls } from './connection.js'
+
+export type TlsFiles = Readonly<{
+  cacert: string | undefined
+  cert: string | undefined
+  key: string | undefined
+  skipVerify: boolean
+  serverName: string | undefined
+}>
+
+/** Reads the files. Throws a `config` fault that names the one which is missing, unreadable or does not fit. */
+export async function loadTls({ cacert, cert, key, skipVerify, serverName }: TlsFiles): Promise<Tls> {
+  const [ca, certificate, privateKey] = await Promise.all([
+    contentOf('--cacert', cacert),
+    contentOf('--cert', cert),
+    contentOf('--key', key),
+  ])
+  if (ca !== undefined) understood('--cacert', cacert, 'no PEM certificate', () => new X509Certificate(ca))
+  if (certificate !== undefined && privateKey !== undefined) {
+    const x509 = understood('--cert', cert, 'no PEM certificate', () => new X509Certificate(certificate))
+    const secret = understood('--key', key, 'no PEM private key', () => createPrivateKey(privateKey))
+    if (!x509.checkPrivateKey(secret))
+      throw new Failure({
+        kind: 'config',
+        option: '--key',
+        problem: `${key} is not the key of the certificate ${cert}`,
+      })
+  }
+  return { ca, cert: certificate, key: privateKey, skipVerify, serverName }
+}
+
+async function contentOf(option: string, file: string | undefined): Promise<Buffer | undefined> {
+  if (file === undefined) return undefined
+  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new Failure({ kind: 'config', option, problem: `${file} cannot be read (${cause.code})` }, cause)
+  })
+}
+
+function understood<T>(option: string, file: string | undefined, what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new Failure({ kind: 'config', option, problem: `${file} holds ${what}` }, cause)
+  }
+}

@@ -1,0 +1,92 @@
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+
+x509.cryptoProvider.set(webcrypto as never)
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+export type Names = Readonly<{ dns: readonly string[]; ip: readonly string[] }>
+const local: Names = { dns: ['localhost'], ip: ['127.0.0.1', '::1'] }
+
+/** A certificate authority in a folder, and the certificates it signs there: NAME.crt and NAME.key. */
+export class Authority {
+  readonly folder: string
+  readonly file: string
+  readonly #keys: CryptoKeyPair
+  readonly #certificate: x509.X509Certificate
+  #serial = 1
+
+  private constructor(folder: string, keys: CryptoKeyPair, certificate: x509.X509Certificate) {
+    this.folder = folder
+    this.file = join(folder, 'ca.crt')
+    this.#keys = keys
+    this.#certificate = certificate
+  }
+
+  static async create(folder: string): Promise<Authority> {
+    await mkdir(folder, { recursive: true })
+    const keys = await newKeys()
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '01',
+      name: 'CN=etcd-ca',
+      ...validity(),
+      signingAlgorithm: algorithm,
+      keys: keys as never,
+      extensions: [
+        new x509.BasicConstraintsExtension(true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign),
+      ],
+    })
+    await writeFile(join(folder, 'ca.crt'), certificate.toString('pem'))
+    return new Authority(folder, keys, certificate)
+  }
+
+  /** `usages` is the extended key usage; kubeadm's server and peer certificates have both. */
+  async issue(
+    name: string,
+    {
+      names = local,
+      usages = ['serverAuth', 'clientAuth'],
+    }: { names?: Names; usages?: ('serverAuth' | 'clientAuth')[] } = {},
+  ): Promise<{ cert: string; key: string }> {
+    const keys = await newKeys()
+    this.#serial += 1
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: this.#serial.toString(16).padStart(2, '0'),
+      subject: `CN=${name}`,
+      issuer: this.#certificate.subject,
+      ...validity(),
+      signingAlgorithm: algorithm,
+      publicKey: keys.publicKey as never,
+      signingKey: this.#keys.privateKey as never,
+      extensions: [
+        new x509.ExtendedKeyUsageExtension(usages.map(usage => x509.ExtendedKeyUsage[usage])),
+        new x509.SubjectAlternativeNameExtension([
+          ...names.dns.map(value => ({ type: 'dns' as const, value })),
+          ...names.ip.map(value => ({ type: 'ip' as const, value })),
+        ]),
+      ],
+    })
+    const cert = join(this.folder, `${name}.crt`)
+    const key = join(this.folder, `${name}.key`)
+    const secret = x509.PemConverter.encode(
+      await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
+      'PRIVATE KEY',
+    )
+    await writeFile(cert, certificate.toString('pem'))
+    await writeFile(key, secret)
+    await chmod(key, 0o600)
+    return { cert, key }
+  }
+}
+
+const newKeys = async () =>
+  (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair
+
+function validity() {
+  const hour = 3_600_000
+  return { notBefore: new Date(Date.now() - hour), notAfter: new Date(Date.now() + 24 * hour) }
+}
+type CryptoKeyPair = webcrypto.CryptoKeyPair

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+export const main = join(import.meta.dirname, '../../src/main.js')
+
+export type Ended = Readonly<{
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}>
+export type Running = Readonly<{
+  pid: number
+  kill(signal: NodeJS.Signals): void
+  said(pattern: RegExp): Promise<void>
+  ended: Promise<Ended>
+}>
+export type CommandOptions = Readonly<{ env?: Readonly<Record<string, string>>; through?: readonly string[] }>
+
+/** Starts the built command as a user would. `through`: a program and its arguments to start it with. */
+export function start(args: readonly string[], { env = {}, through = [] }: CommandOptions = {}): Running {
+  const [program = process.execPath, ...rest] = [...through, process.execPath, main, ...args]
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(ETCD|JOURNAL_STREAM|NODE_TEST|NO_COLOR)/.test(name)),
+  )
+  const child = spawn(program, rest, { env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }) as Ended)
+  const said = async (pattern: RegExp) => {
+    while (!pattern.test(stderr)) {
+      if (child.exitCode !== null) throw new Error(`ended without saying ${pattern}:\n${stderr}`)
+      await Promise.race([once(child.stderr, 'data'), ended])
+    }
+  }
+  return { pid: child.pid ?? 0, kill: signal => void child.kill(signal), said, ended }
+}
+
+/** Runs the built command to its end. */
+export const etcdDefrag = (args: readonly string[], options?: CommandOptions): Promise<Ended> =>
+  start(args, options).ended
+
+/** The JSON document that a command with --output json printed. */
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what the tests look at
+export const documentOf = (ended: Ended): any => {
+  try {
+    return JSON.parse(ended.stdout)
+  } catch (error) {
+    throw new Error(`no JSON document (exit code ${ended.code}):\n${ended.stdout}\n${ended.stderr}`, {
+      cause: error,
+    })
+  }
+}

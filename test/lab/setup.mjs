@@ -1,0 +1,186 @@
+// What `npm test`, `npm run demo` and `npm run check` begin with on a machine that has nothing but Node and
+// npm: plain JavaScript without packages. Installs the npm packages, compiles, and fetches real etcds from
+// Debian's packages into a cache outside of the tree; a second call finds all of it there.
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+
+const root = resolve(import.meta.dirname, '../..')
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'etcd-defrag-lab')
+const suites = ['bookworm', 'trixie', 'forky']
+
+const say = text => process.stderr.write(`${text}\n`)
+const fail = text => {
+  say(`setup: ${text}`)
+  process.exit(1)
+}
+const isRoot = process.getuid() === 0
+
+function runQuietly(command, args, options = {}) {
+  try {
+    return execFileSync(command, args, {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...options,
+    })
+  } catch (error) {
+    return fail(`${command} ${args.join(' ')}\n${error.stdout ?? ''}${error.stderr ?? ''}${error.message}`)
+  }
+}
+
+function installPackages() {
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(process.version)
+    .digest('hex')
+  const stamp = join(root, 'node_modules/.etcd-defrag-lock')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  say('installing the npm packages')
+  runQuietly('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+  writeFileSync(stamp, lock)
+}
+
+const compile = () => runQuietly(process.execPath, ['node_modules/typescript/bin/tsc'])
+
+/** Programs the lab calls, and the Debian packages they are in. */
+const programs = {
+  xz: 'xz-utils',
+  'dpkg-deb': 'dpkg',
+  'mkfs.ext4': 'e2fsprogs',
+  setpriv: 'util-linux',
+  mount: 'mount',
+}
+
+function installPrograms() {
+  const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
+  const missing = Object.keys(programs).filter(name => !path.some(folder => existsSync(join(folder, name))))
+  if (missing.length === 0) return
+  const packages = missing.map(name => programs[name])
+  if (!isRoot) fail(`${missing.join(', ')} not found; as root: apt-get install ${packages.join(' ')}`)
+  say(`installing ${packages.join(' ')}`)
+  runQuietly('apt-get', ['-q', 'update'])
+  runQuietly('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...packages], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+}
+
+/** The mirror and keyring this machine's own apt uses, so that it works behind any mirror. */
+function mirror() {
+  const folder = '/etc/apt/sources.list.d'
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(folder) ? readdirSync(folder).map(f => join(folder, f)) : []),
+  ]
+  for (const file of files.filter(existsSync)) {
+    const text = readFileSync(file, 'utf8')
+    for (const stanza of text.split(/\n\s*\n/)) {
+      const uri = /^URIs:\s*(\S+\/debian)\/?\s*$/m.exec(stanza)?.[1]
+      const keyring = /^Signed-By:\s*(\S+)/m.exec(stanza)?.[1]
+      if (uri !== undefined) return { uri, keyring }
+    }
+    const [, options, uri] = /^deb\s+(\[[^\]]*\]\s+)?(\S+\/debian)\/?\s/m.exec(text) ?? []
+    if (uri !== undefined) return { uri, keyring: /signed-by=([^\s\]]+)/.exec(options ?? '')?.[1] }
+  }
+  return fail(
+    "found no Debian mirror in this machine's apt sources; the lab takes etcd from Debian's packages",
+  )
+}
+
+/** etcd, etcdctl and etcdutl of one Debian suite, unpacked and not installed. */
+function fetchEtcd(suite) {
+  const target = join(cache, `etcd-${suite}`)
+  if (existsSync(join(target, 'usr/bin/etcd'))) return
+  say(`fetching etcd from Debian ${suite}`)
+  const work = join(cache, `fetch-${suite}-${process.pid}`)
+  mkdirSync(join(work, 'lists/partial'), { recursive: true })
+  mkdirSync(join(work, 'cache/archives/partial'), { recursive: true })
+  const { uri, keyring } = mirror()
+  writeFileSync(
+    join(work, 'sources.list'),
+    `deb ${keyring ? `[signed-by=${keyring}] ` : ''}${uri} ${suite} main\n`,
+  )
+  const options = [
+    `Dir::Etc::sourcelist=${join(work, 'sources.list')}`,
+    'Dir::Etc::sourceparts=-',
+    `Dir::State::lists=${join(work, 'lists')}`,
+    `Dir::Cache=${join(work, 'cache')}`,
+    'Acquire::Languages=none',
+    ...(isRoot ? ['APT::Sandbox::User=root'] : []),
+  ].flatMap(option => ['-o', option])
+  runQuietly('apt-get', ['-q', ...options, 'update'])
+  runQuietly('apt-get', ['-q', ...options, 'download', `etcd-server/${suite}`, `etcd-client/${suite}`], {
+    cwd: work,
+  })
+  for (const deb of readdirSync(work).filter(name => name.endsWith('.deb')))
+    runQuietly('dpkg-deb', ['-x', join(work, deb), join(work, 'root')])
+  rmSync(target, { recursive: true, force: true })
+  renameSync(join(work, 'root'), target)
+  rmSync(work, { recursive: true })
+}
+
+/** Ends with the child's exit code; a signal to us reaches the child, which cleans up. */
+function become(args) {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ETCD_LAB: cache },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
+}
+
+/** The compiled tests of the sources that are there now: dist may hold older ones. */
+const tests = folder =>
+  readdirSync(join(root, folder), { recursive: true })
+    .filter(name => name.endsWith('.test.ts'))
+    .sort()
+    .map(name => join('dist', folder, name.replace(/\.ts$/, '.js')))
+
+const lint = () => {
+  runQuietly(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
+  runQuietly(process.execPath, [
+    'node_modules/eslint/bin/eslint.js',
+    '--config',
+    '.config/eslint.config.js',
+    'src',
+    'test',
+  ])
+}
+
+function runTests(folders) {
+  const files = folders.flatMap(tests)
+  if (files.length === 0) fail(`no tests in ${folders.join(', ')}`)
+  become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files])
+}
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19))
+  fail(`Node ${process.versions.node} is too old; 20.19 or later is needed`)
+if (process.platform !== 'linux') fail('the lab runs on Linux only')
+
+const jobs = {
+  check() {
+    lint()
+    runTests(['test/unit'])
+  },
+  test() {
+    lint()
+    installPrograms()
+    for (const suite of suites) fetchEtcd(suite)
+    runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
+  },
+  demo() {
+    installPrograms()
+    fetchEtcd('trixie')
+    become(['dist/test/demo.js'])
+  },
+}
+const job = jobs[process.argv[2]]
+if (job === undefined) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
+installPackages()
+compile()
+job()
