@@ -39,13 +39,15 @@ export function leaderOf(view: ClusterView): Member | undefined {
     : named.member
 }
 
-/** Raft entries between the leader's commit index and what the member has applied; 0 without a leader. */
+/** Raft entries between the highest commit index that any voter knows of and what the member has applied. */
 export function lagOf(view: ClusterView, member: Reachable): bigint {
-  const leader = find(view, leaderOf(view)?.id)
-  if (leader === undefined || !isReachable(leader)) return 0n
-  const lag = leader.status.raftIndex - member.status.raftAppliedIndex
-  return lag > 0n ? lag : 0n
+  const committed = voters(view)
+    .filter(isReachable)
+    .map(m => m.status.raftIndex)
+  return committed.reduce((lag, index) => maxOf(lag, index - member.status.raftAppliedIndex), 0n)
 }
+
+const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /** Alarms raised for a member, whoever reports them: the alarm list is replicated. */
 export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {

@@ -26,6 +26,8 @@ export type LabOptions = Readonly<{
   dataDirs?: readonly (string | undefined)[]
   flags?: readonly string[]
   host?: '127.0.0.1' | '[::1]'
+  /** The client URLs a member tells the others, made from its real one. */
+  advertise?: (clientUrl: string, position: number) => string
   serverNames?: Readonly<{ dns: readonly string[]; ip: readonly string[] }>
 }>
 
@@ -48,7 +50,8 @@ export type EndpointStatus = Readonly<{
     version: string
     dbSize: number
     dbSizeInUse: number
-    leader: number
+    /** Left out where there is none. */
+    leader?: number
     raftIndex: number
   }>
 }>
@@ -85,7 +88,7 @@ export class Cluster implements AsyncDisposable {
     try {
       const size = options.size ?? 3
       for (let i = 0; i < size; i++)
-        cluster.members.push(await cluster.#plan(`m${i + 1}`, options.dataDirs?.[i]))
+        cluster.members.push(await cluster.#plan(`m${i + 1}`, i, options.dataDirs?.[i]))
       const initial = cluster.members.map(m => `${m.name}=${m.peerUrl}`).join(',')
       for (const member of cluster.members)
         cluster.#spawn(member, [`--initial-cluster=${initial}`, '--initial-cluster-state=new'])
@@ -97,8 +100,8 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  async #plan(name: string, dataDir = join(this.folder, name)): Promise<LabMember> {
-    const { host = '127.0.0.1', flags = [] } = this.#options
+  async #plan(name: string, position: number, dataDir = join(this.folder, name)): Promise<LabMember> {
+    const { host = '127.0.0.1', flags = [], advertise = (url: string) => url } = this.#options
     const [client, peer, metrics] = await freePorts(3)
     const scheme = this.client === undefined ? 'http' : 'https'
     const clientUrl = `${scheme}://${host}:${client}`
@@ -122,7 +125,7 @@ export class Cluster implements AsyncDisposable {
       `--name=${name}`,
       `--data-dir=${dataDir}`,
       `--listen-client-urls=${clientUrl}`,
-      `--advertise-client-urls=${clientUrl}`,
+      `--advertise-client-urls=${advertise(clientUrl, position)}`,
       `--listen-peer-urls=${peerUrl}`,
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--listen-metrics-urls=${metricsUrl}`,
@@ -155,18 +158,17 @@ export class Cluster implements AsyncDisposable {
 
   /** Waits until the member's own health endpoint answers that it serves. */
   async serving(member: LabMember): Promise<void> {
-    const until = Date.now() + 30_000
-    for (;;) {
-      const health = await fetch(`${member.metricsUrl}/health`).then(
-        async answer => (await answer.json()) as { health?: string },
-        () => undefined,
-      )
-      if (health?.health === 'true') return
-      if (Date.now() > until || member.process?.exitCode !== null)
-        throw new Error(
-          `${member.name} does not serve:\n${(await readFile(member.log, 'utf8')).slice(-2000)}`,
+    try {
+      await until(`${member.name} serves`, async () => {
+        if (member.process?.exitCode !== null) throw new Error(`${member.name} ended`)
+        const health = await fetch(`${member.metricsUrl}/health`).then(
+          async answer => (await answer.json()) as { health?: string },
+          () => undefined,
         )
-      await sleep(50)
+        return health?.health === 'true'
+      })
+    } catch (error) {
+      throw new Error(`${error}:\n${(await readFile(member.log, 'utf8')).slice(-2000)}`)
     }
   }
 
@@ -187,21 +189,21 @@ export class Cluster implements AsyncDisposable {
 
   /** Adds a learner to the running cluster (3.4 and later). */
   async addLearner(name: string): Promise<LabMember> {
-    const member = await this.#plan(name)
+    const member = await this.#plan(name, this.members.length)
     const initial = [...this.members, member].map(m => `${m.name}=${m.peerUrl}`).join(',')
-    await this.etcdctl(['member', 'add', name, '--learner', `--peer-urls=${member.peerUrl}`])
+    // etcd adds no member until its peers have been connected for 5 s (etcd: server.go, HealthInterval).
+    await until(`learner ${name} can be added`, () =>
+      this.etcdctl(['member', 'add', name, '--learner', `--peer-urls=${member.peerUrl}`]).then(
+        () => true,
+        () => false,
+      ),
+    )
     this.members.push(member)
     this.#spawn(member, [`--initial-cluster=${initial}`, '--initial-cluster-state=existing'])
-    const until = Date.now() + 30_000
-    while (!(await this.#hasStarted(name))) {
-      if (Date.now() > until) throw new Error(`learner ${name} does not start`)
-      await sleep(50)
-    }
+    await until(`learner ${name} has started`, async () =>
+      (await this.etcdctl(['member', 'list'])).includes(`, started, ${name},`),
+    )
     return member
-  }
-
-  async #hasStarted(name: string): Promise<boolean> {
-    return (await this.etcdctl(['member', 'list'])).includes(`, started, ${name},`)
   }
 
   /** Runs etcdctl against the given members, all by default, and gives what it prints. */
@@ -228,6 +230,13 @@ export class Cluster implements AsyncDisposable {
     const leader = members.find(m => m.clientUrl === leading?.Endpoint)
     if (leader === undefined) throw new Error('no member leads')
     return leader
+  }
+
+  /** Makes a member lead, with etcd's own client. */
+  async moveLeader(to: LabMember): Promise<void> {
+    const [status] = await this.status([to])
+    const id = BigInt(String(status?.Status.header.member_id)).toString(16)
+    await this.etcdctl(['move-leader', id], [await this.leader()])
   }
 
   async followers(): Promise<readonly LabMember[]> {
@@ -285,6 +294,15 @@ function jsonLine(line: string): { ts?: unknown; msg?: string } {
     return JSON.parse(line) as { ts?: unknown; msg?: string }
   } catch {
     return {} // etcd prints a few lines before its logger is set up
+  }
+}
+
+/** Asks again and again until it is so, for half a minute at most. */
+export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 30_000
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`in half a minute not: ${what}`)
+    await sleep(50)
   }
 }
 

@@ -1,0 +1,257 @@
+import { createHash } from 'node:crypto'
+import { Failure } from '../../src/model/fault.js'
+import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/member.js'
+import type { Etcd, SnapshotStream } from '../../src/model/world.js'
+
+/** How unkind the simulated world is; probabilities from 0 to 1. */
+export type Scenario = Readonly<{
+  voters: number
+  learners: number
+  /** An election, a death, a recovery or a lost connection before a look. */
+  churn: number
+  /** A Defragment outlasts its deadline, loses its connection or is refused. */
+  defragmentFaults: number
+  /** A MoveLeader times out, with or without effect, or leadership comes back at once. */
+  moveFaults: number
+  snapshotFaults: number
+  seed: number
+}>
+
+type State = {
+  readonly member: Member
+  alive: boolean
+  /** Cut off from us, not from its peers. */
+  hidden: boolean
+  /** It defragments, and answers nobody, until then. */
+  busyUntil: number
+  lag: bigint
+}
+
+/** A made-up cluster that runs on a virtual clock and checks each call against what is true at that instant. */
+export class SimulatedCluster implements Etcd {
+  now = 1_000_000
+  openStreams = 0
+  readonly defragmented: MemberId[] = []
+  readonly answered: MemberId[] = []
+  readonly violations: string[] = []
+  snapshots = 0
+  #leader: MemberId | undefined
+  #term = 2n
+  #index = 1000n
+  #pullBackTo: MemberId | undefined
+  #looks = 0
+  readonly #states: State[]
+  readonly #scenario: Scenario
+  readonly #random: () => number
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario
+    this.#random = mulberry32(scenario.seed)
+    this.#states = Array.from({ length: scenario.voters + scenario.learners }, (_, i) => ({
+      member: {
+        id: (0xa0 + i).toString(16) as MemberId,
+        name: `m${i + 1}`,
+        peerUrls: [],
+        clientUrls: [`http://m${i + 1}:2379`],
+        learner: i >= scenario.voters,
+      },
+      alive: true,
+      hidden: false,
+      busyUntil: 0,
+      lag: 0n,
+    }))
+    this.#elect()
+  }
+
+  random = (): number => this.#random()
+
+  /** The first member is the local one; whether it leads is chance, unless asked for. */
+  leadByLocal(): void {
+    this.#leader = this.#states[0]?.member.id
+  }
+
+  get voters(): readonly MemberId[] {
+    return this.#states.filter(s => !s.member.learner).map(s => s.member.id)
+  }
+
+  /** Voters that can be reached now. */
+  get reachableVoters(): readonly MemberId[] {
+    return this.#states.filter(s => !s.member.learner && this.#answers(s)).map(s => s.member.id)
+  }
+
+  async sleep(ms: number): Promise<void> {
+    this.now += ms
+  }
+
+  async observe(signal: AbortSignal): Promise<ClusterView> {
+    signal.throwIfAborted()
+    this.now += 5
+    this.#looks += 1
+    if (this.#looks > 20_000) throw new Error('the run does not end')
+    this.#disturb()
+    const members = await Promise.all(this.#states.map(s => this.probe(s.member)))
+    return { clusterId: 'c', local: this.#states[0]?.member.id, members }
+  }
+
+  async probe(member: Member): Promise<MemberView> {
+    const state = this.#stateOf(member.id)
+    if (!this.#answers(state)) return { kind: 'unreachable', member, problem: 'no answer' }
+    const leader = this.#hasQuorum() ? this.#leader : undefined
+    return {
+      kind: 'reachable',
+      member,
+      endpoint: member.clientUrls[0] ?? '',
+      read: member.learner
+        ? { kind: 'notAsked', because: 'a learner' }
+        : leader === undefined
+          ? { kind: 'failed', problem: 'no leader' }
+          : { kind: 'served', tookMs: 1 },
+      status: {
+        version: '3.5.16',
+        dbSize: 100,
+        dbSizeInUse: 10,
+        leader,
+        raftTerm: this.#term,
+        raftIndex: this.#index,
+        raftAppliedIndex: this.#index - state.lag,
+        alarms: [],
+        errors: [],
+      },
+    }
+  }
+
+  async defragment(member: Member): Promise<void> {
+    const state = this.#stateOf(member.id)
+    this.#judge(state)
+    this.defragmented.push(member.id)
+    const takes = 50 + Math.floor(this.#random() * 2_000)
+    if (this.#random() >= this.#scenario.defragmentFaults) {
+      this.now += takes
+      this.answered.push(member.id)
+      if (this.#random() < 0.2) state.lag = 5_000n // behind, and catches up later
+      return
+    }
+    const fault = Math.floor(this.#random() * 3)
+    if (fault === 0) throw this.#failure('Defragment', member, 'etcdserver: permission denied', false)
+    // The call is over for us, the member goes on: past its deadline, or with a lost connection.
+    this.now += fault === 1 ? takes : 1
+    state.busyUntil = this.now + Math.floor(this.#random() * 120_000)
+    throw this.#failure('Defragment', member, 'no answer within 600 s', true)
+  }
+
+  async moveLeader(from: Member, to: MemberId): Promise<void> {
+    const target = this.#stateOf(to)
+    if (from.id !== this.#leader)
+      this.violations.push(`MoveLeader was sent to ${from.id}, ${this.#leader} leads`)
+    if (!this.answered.includes(to) && !this.defragmented.includes(to))
+      this.violations.push(`${to} was not defragmented before it was to lead`)
+    if (target.member.learner || !this.#answers(target)) this.violations.push(`${to} is no member to lead`)
+    const chance = this.#random()
+    const { moveFaults } = this.#scenario
+    if (chance < moveFaults / 3) {
+      this.now += 5_000
+      throw this.#failure('MoveLeader', from, 'no answer within 5 s', true)
+    }
+    const former = this.#leader
+    this.#leader = to
+    this.#term += 1n
+    this.now += 100
+    if (chance < (moveFaults * 2) / 3) throw this.#failure('MoveLeader', from, 'no answer within 5 s', true)
+    if (chance < moveFaults) this.#pullBackTo = former
+  }
+
+  async snapshot(from: Member): Promise<SnapshotStream> {
+    this.snapshots += 1
+    if (from.id !== this.#states[0]?.member.id)
+      this.violations.push('the backup was not taken from the local member')
+    this.openStreams += 1
+    let open = true
+    const breaksOff = this.#random() < this.#scenario.snapshotFaults
+    const content = Buffer.alloc(1024, this.#scenario.seed & 0xff)
+    const failure = this.#failure('Snapshot', from, 'the stream broke off', false)
+    return {
+      blobs: (async function* () {
+        yield content
+        if (breaksOff) throw failure
+        yield createHash('sha256').update(content).digest()
+      })(),
+      close: () => {
+        if (open) this.openStreams -= 1
+        open = false
+      },
+    }
+  }
+
+  close(): void {}
+
+  /** What must hold at the instant of a Defragment, from the cluster's own side. */
+  #judge(target: State): void {
+    const { id } = target.member
+    const fail = (text: string) => this.violations.push(`Defragment of ${id}: ${text}`)
+    if (this.defragmented.includes(id)) fail('sent twice')
+    if (target.member.learner) fail('a learner')
+    if (this.voters.length > 1 && this.#hasQuorum() && this.#leader === id)
+      fail('it leads a cluster that can move leadership')
+    for (const touched of this.defragmented
+      .filter(other => other !== id)
+      .map(other => this.#stateOf(other))) {
+      if (!this.#answers(touched)) fail(`${touched.member.id}, touched before, is still out`)
+      if (this.#hasQuorum() && touched.lag > 1_000n)
+        fail(`${touched.member.id}, touched before, has not caught up`)
+    }
+  }
+
+  #disturb(): void {
+    for (const state of this.#states) if (state.lag > 0n && this.#random() < 0.5) state.lag = 0n
+    if (this.#pullBackTo !== undefined) {
+      this.#leader = this.#pullBackTo
+      this.#pullBackTo = undefined
+      this.#term += 1n
+    }
+    if (this.#random() < this.#scenario.churn) {
+      const state = this.#states[Math.floor(this.#random() * this.#states.length)]
+      const what = Math.floor(this.#random() * 4)
+      if (state !== undefined && what === 0) state.alive = !state.alive
+      if (state !== undefined && what === 1) state.hidden = !state.hidden
+      if (what >= 2) this.#elect()
+    }
+    // Raft goes on in a member that defragments; a dead leader is replaced.
+    if (this.#leader === undefined || !this.#stateOf(this.#leader).alive) this.#elect()
+  }
+
+  #elect(): void {
+    const able = this.#states.filter(s => !s.member.learner && s.alive)
+    this.#leader = this.#hasQuorum() ? able[Math.floor(this.#random() * able.length)]?.member.id : undefined
+    this.#term += 1n
+  }
+
+  #hasQuorum(): boolean {
+    const voters = this.#states.filter(s => !s.member.learner)
+    return voters.filter(s => s.alive).length > voters.length / 2
+  }
+
+  #answers(state: State): boolean {
+    return state.alive && !state.hidden && state.busyUntil <= this.now
+  }
+
+  #stateOf(id: MemberId): State {
+    const state = this.#states.find(s => s.member.id === id)
+    if (state === undefined) throw new Error(`no member ${id}`)
+    return state
+  }
+
+  #failure(call: string, { id }: Member, problem: string, mayHaveRun: boolean): Failure {
+    return new Failure({ kind: 'etcd', call, member: id, problem, mayHaveRun })
+  }
+}
+
+/** A small generator of numbers from 0 to 1 (Tommy Ettinger's mulberry32, public domain). */
+function mulberry32(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

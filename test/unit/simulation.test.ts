@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Policy } from '../../src/model/policy.js'
+import type { RunReport } from '../../src/model/report.js'
+import { exitCodeOf } from '../../src/model/verdict.js'
+import type { Event, World } from '../../src/model/world.js'
+import { run } from '../../src/run.js'
+import { type Scenario, SimulatedCluster } from './simulatedCluster.js'
+
+const RUNS = 20_000
+/** One run in so many has a backup: compressing for real takes a hundred times as long as all the rest. */
+const WITH_BACKUP = 400
+
+const chance = fc.oneof(
+  fc.constant(0),
+  fc.double({ min: 0, max: 0.2, noNaN: true }),
+  fc.double({ min: 0, max: 0.7, noNaN: true }),
+)
+const scenarios: fc.Arbitrary<Scenario> = fc.record({
+  voters: fc.oneof(fc.constant(3), fc.constant(5), fc.integer({ min: 1, max: 7 })),
+  learners: fc.integer({ min: 0, max: 1 }),
+  churn: chance,
+  defragmentFaults: chance,
+  moveFaults: chance,
+  snapshotFaults: chance,
+  seed: fc.integer(),
+})
+/** Runs on a node whose member does not lead end soon and teach little. */
+const mostly = fc.integer({ min: 0, max: 4 }).map(n => n > 0)
+/** At which event a signal comes, in one run of seven. */
+const signals = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.nat(30) },
+)
+const flags = fc.record({
+  forceSingle: fc.boolean(),
+  forceUnhealthy: fc.boolean(),
+  forceNonleader: fc.boolean(),
+})
+
+test('whatever dies, moves or answers late, the invariants hold', { timeout: 120_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-simulation-'))
+  const verdicts = new Map<string, number>()
+  let count = 0
+  try {
+    await fc.assert(
+      fc.asyncProperty(scenarios, flags, mostly, signals, async (scenario, forced, leads, signalAt) => {
+        count += 1
+        const archive = count % WITH_BACKUP === 0 ? join(folder, 'etcd-backup.xz') : undefined
+        const kind = await oneRun(scenario, forced, leads, signalAt, archive)
+        verdicts.set(kind, (verdicts.get(kind) ?? 0) + 1)
+      }),
+      { numRuns: RUNS, includeErrorInReport: true },
+    )
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+  // The property would say little if every run ended at the first check.
+  for (const kind of ['completed', 'skipped', 'refused', 'stopped', 'etcd', 'interrupted'])
+    assert.ok((verdicts.get(kind) ?? 0) > RUNS / 500, `${kind} happened ${verdicts.get(kind)} times`)
+})
+
+async function oneRun(
+  scenario: Scenario,
+  forced: Pick<Policy, 'forceSingle' | 'forceUnhealthy' | 'forceNonleader'>,
+  leads: boolean,
+  signalAt: number | undefined,
+  backupPath: string | undefined,
+): Promise<string> {
+  const cluster = new SimulatedCluster(scenario)
+  if (leads) cluster.leadByLocal()
+  const policy: Policy = {
+    ...forced,
+    backupPath,
+    trimPath: undefined,
+    maxLag: 1000n,
+    maxMoves: 5,
+    settleTimeoutMs: 60_000,
+  }
+  const stop = new AbortController()
+  const events: Event[] = []
+  const world: World = {
+    etcd: cluster,
+    now: () => cluster.now,
+    sleep: ms => cluster.sleep(ms),
+    random: cluster.random,
+    exec: () => Promise.reject(new Error('nothing is trimmed here')),
+    tell: event => {
+      events.push(event)
+      if (events.length === signalAt) stop.abort('SIGTERM')
+    },
+  }
+  if (backupPath !== undefined) await writeFile(backupPath, 'the last good backup')
+  const report = await run(world, policy, stop.signal)
+  assert.deepEqual(cluster.violations, [])
+  judge(report, cluster, policy)
+  if (backupPath !== undefined) await judgeBackup(report, backupPath)
+  return report.verdict.kind === 'failed' ? report.verdict.fault.kind : report.verdict.kind
+}
+
+/** Exit code and report tell what truly happened. */
+function judge(report: RunReport, cluster: SimulatedCluster, policy: Policy): void {
+  const { verdict, steps } = report
+  const defragments = steps.filter(record => record.kind === 'defragment')
+  assert.deepEqual(
+    defragments.map(record => record.step.member.id),
+    cluster.defragmented,
+  )
+  assert.deepEqual(
+    defragments.filter(record => record.outcome.kind === 'done').map(record => record.step.member.id),
+    cluster.answered,
+  )
+  const refusedAt = defragments.findIndex(record => record.outcome.kind === 'failed')
+  if (refusedAt >= 0)
+    assert.equal(refusedAt, defragments.length - 1, 'a member was defragmented after one that failed')
+  const nothingTouched =
+    verdict.kind === 'skipped' || (verdict.kind === 'failed' && verdict.fault.kind === 'refused')
+  if (nothingTouched) assert.equal(steps.length, 0)
+  assert.equal(cluster.openStreams, 0, 'a snapshot stream was left open')
+  assert.notEqual(verdict.kind === 'failed' && verdict.fault.kind, 'bug', JSON.stringify(verdict))
+  assert.equal(exitCodeOf(verdict) === 0, verdict.kind !== 'failed')
+  if (verdict.kind !== 'completed') return
+  const sent = new Set(cluster.defragmented)
+  const expected = policy.forceUnhealthy ? cluster.reachableVoters : cluster.voters
+  for (const id of expected) assert.ok(sent.has(id), `completed, and ${id} was not defragmented`)
+  if (policy.backupPath !== undefined)
+    assert.equal(steps.filter(s => s.kind === 'snapshot' && s.outcome.kind === 'done').length, 1)
+}
+
+/** The last good backup is there unless a newer, verified one took its place; nothing else is. */
+async function judgeBackup(report: RunReport, path: string): Promise<void> {
+  assert.deepEqual(await readdir(join(path, '..')), ['etcd-backup.xz'])
+  const isNew = report.steps.some(s => s.kind === 'snapshot' && s.outcome.kind === 'done')
+  const isOld = (await readFile(path)).toString().startsWith('the last good backup')
+  assert.equal(isOld, !isNew)
+}
