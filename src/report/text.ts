@@ -12,7 +12,7 @@ import {
 import type { Plan } from '../decide/plan.js'
 import { describe } from '../model/fault.js'
 import type { ClusterView, MemberView } from '../model/member.js'
-import type { RunReport } from '../model/report.js'
+import type { LeftAlone, RunReport } from '../model/report.js'
 import type { Step } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import { bar, bytes, type Column, memberName, nameOf, percent, shown, span, table } from './format.js'
@@ -144,40 +144,31 @@ const orList = (names: readonly string[]): string =>
     : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}, drawn at random`
 
 export function planText(view: ClusterView, plan: Plan, warnings: readonly string[], color: Colors): string {
-  const rows = plan.steps.map(({ step, because }, i) => [
-    `${i + 1}.`,
-    stepText(step),
-    sizesOf(view, step),
-    because,
+  const steps = plan.steps.flatMap(({ step, because }, i) => [
+    `${String(i + 1).padStart(2)}. ${color.bold(stepText(step))}${sizesOf(view, step)}`,
+    color.dim(`    ${because}`),
   ])
   const alone = plan.steps.length === 0 ? [] : leftAlone(view)
   const leader = leaderOf(view)
   return [
     `${headline(view, undefined)} · ${leader === undefined ? 'no leader' : `leader ${memberName(leader)}`}`,
     '',
-    ...(rows.length === 0 ? [] : [...planTable(rows, color), '']),
-    ...alone.map(({ name, member, because }) =>
-      color.yellow(`left alone: ${shown(name || member)}, ${shown(because, 300)}`),
-    ),
+    ...(steps.length === 0 ? [] : [...steps, '']),
+    ...alone.map(one => color.yellow(aloneText(one))),
     ...warnings.map(warning => color.yellow(warning)),
     plan.verdict.kind === 'completed'
       ? 'Nothing was touched; a run now would do the above.'
-      : `${rows.length === 0 ? 'A run now would do nothing' : 'A run now would end after this'}: ${verdictText(plan.verdict, color)}`,
+      : `${steps.length === 0 ? 'A run now would do nothing' : 'A run now would end after this'}: ${verdictText(plan.verdict, color)}`,
   ].join('\n')
 }
 
-const planTable = (rows: readonly (readonly string[])[], color: Colors): string[] =>
-  table(
-    [{ title: '' }, { title: 'STEP' }, { title: 'SIZE' }, { title: 'BECAUSE' }],
-    rows,
-    (cell, row, column) => (row < 0 ? color.bold(cell) : column === 3 ? color.dim(cell) : cell),
-  )
+const aloneText = ({ name, member, because }: LeftAlone): string => `left alone: ${shown(name || member)}, ${shown(because, 300)}`
 
 function sizesOf(view: ClusterView, step: Step): string {
   if (step.kind !== 'defragment') return ''
   const now = view.members.find(m => m.member.id === step.member.id)
   return now?.kind === 'reachable'
-    ? `${bytes(now.status.dbSize)} → about ${bytes(now.status.dbSizeInUse)}`
+    ? ` · ${bytes(now.status.dbSize)} → about ${bytes(now.status.dbSizeInUse)}`
     : ''
 }
 

@@ -234,8 +234,9 @@ export class Cluster implements AsyncDisposable {
 
   /** Makes a member lead, with etcd's own client. */
   async moveLeader(to: LabMember): Promise<void> {
-    const [status] = await this.status([to])
-    const id = BigInt(String(status?.Status.header.member_id)).toString(16)
+    // As text: JSON numbers do not hold 64 bits.
+    const list = await this.etcdctl(['member', 'list'])
+    const id = new RegExp(`^([0-9a-f]+), started, ${to.name},`, 'm').exec(list)?.[1] ?? ''
     await this.etcdctl(['move-leader', id], [await this.leader()])
   }
 

@@ -13,7 +13,9 @@ export type Ended = Readonly<{
 export type Running = Readonly<{
   pid: number
   kill(signal: NodeJS.Signals): void
+  /** Waits until standard error holds it. */
   said(pattern: RegExp): Promise<void>
+  stderr(): string
   ended: Promise<Ended>
 }>
 export type CommandOptions = Readonly<{ env?: Readonly<Record<string, string>>; through?: readonly string[] }>
@@ -40,7 +42,7 @@ export function start(args: readonly string[], { env = {}, through = [] }: Comma
       await Promise.race([once(child.stderr, 'data'), ended])
     }
   }
-  return { pid: child.pid ?? 0, kill: signal => void child.kill(signal), said, ended }
+  return { pid: child.pid ?? 0, kill: signal => void child.kill(signal), said, stderr: () => stderr, ended }
 }
 
 /** Runs the built command to its end. */

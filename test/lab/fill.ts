@@ -8,12 +8,14 @@ export async function clientOf(
   members: readonly LabMember[] = cluster.members,
 ): Promise<Etcd3> {
   const hosts = members.map(m => m.clientUrl)
-  if (cluster.client === undefined) return new Etcd3({ hosts })
+  const grpcOptions = { 'grpc.max_receive_message_length': -1 } // it reads whole databases
+  if (cluster.client === undefined) return new Etcd3({ hosts, grpcOptions })
   const [rootCertificate, certChain, privateKey] = await Promise.all(
     [cluster.client.ca, cluster.client.cert, cluster.client.key].map(file => readFile(file)),
   )
   return new Etcd3({
     hosts,
+    grpcOptions,
     credentials: {
       rootCertificate: rootCertificate as Buffer,
       certChain: certChain as Buffer,
