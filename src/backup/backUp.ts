@@ -103,13 +103,19 @@ async function verify(request: BackupRequest, archive: OwnFile, sha256: string):
   const { path } = request
   const { size } = await archive.handle.stat()
   const check = new TrailerCheck()
-  await decompress(counted(request, 'verify', size, archive.read()), chunk => check.update(chunk))
-  if (check.finish(path) !== sha256)
-    throw new Failure({
-      kind: 'backup',
-      path,
-      problem: 'what was written does not decode to the snapshot received',
-    })
+  const read = await decompress(counted(request, 'verify', size, archive.read()), chunk =>
+    check.update(chunk),
+  ).then(
+    () => check.finish(path),
+    cause => {
+      request.signal.throwIfAborted()
+      return `nothing (${cause instanceof Error ? cause.message : cause})`
+    },
+  )
+  if (read !== sha256) {
+    const problem = `what was written does not decode to the snapshot received: SHA-256 ${read}, expected ${sha256}`
+    throw new Failure({ kind: 'backup', path, problem })
+  }
   return size
 }
 

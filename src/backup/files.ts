@@ -22,7 +22,9 @@ export class OwnFile implements AsyncDisposable {
   static async create(target: string, kind: 'spool' | 'partial'): Promise<OwnFile> {
     const path = underWay(target, pid, kind)
     await rm(path, { force: true }) // a dead run had our process id
-    return new OwnFile(path, await open(path, 'wx+', 0o600))
+    const handle = await open(path, 'wx+', 0o600)
+    await handle.chmod(0o600) // a umask may have taken more away
+    return new OwnFile(path, handle)
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -62,18 +64,22 @@ export class OwnFile implements AsyncDisposable {
 export async function removeLeftovers(target: string): Promise<void> {
   const folder = dirname(target)
   const prefix = `.${basename(target)}.`
-  for (const entry of await readdir(folder)) {
+  const files = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile())
+  for (const { name: entry } of files) {
     const owner = entry.startsWith(prefix)
       ? /^(\d+)\.(?:spool|partial)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
     if (owner === undefined) continue
-    const lives = await stat(`/proc/${owner}`).then(
-      () => true,
-      () => false,
-    )
+    const lives = owner !== String(pid) && (await exists(`/proc/${owner}`))
     if (!lives) await rm(join(folder, entry), { force: true })
   }
 }
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
 
 /** Throws a `backup` fault where no archive could ever be put in place; touches nothing. */
 export async function checkTarget(target: string): Promise<void> {

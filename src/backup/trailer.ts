@@ -23,7 +23,7 @@ export class TrailerCheck {
   /** The SHA-256 (hex) that trailer and content agree on. Throws a `backup` fault that names `path`. */
   finish(path: string): string {
     const fail = (problem: string) => new Failure({ kind: 'backup', path, problem })
-    if (this.bytes % SECTOR !== TRAILER)
+    if (this.bytes < SECTOR || this.bytes % SECTOR !== TRAILER)
       throw fail(`the snapshot is ${this.bytes} bytes long, not whole pages and a SHA-256: it was cut off`)
     const sha256 = this.#hash.digest('hex')
     if (sha256 !== this.#tail.toString('hex'))

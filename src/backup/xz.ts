@@ -22,7 +22,7 @@ type Sink = (chunk: Buffer) => Promise<void> | void
 export const compress = (source: AsyncIterable<Buffer>, sink: Sink): Promise<void> =>
   pump(source, encoder(), sink)
 
-/** Decodes a .xz container; rejects when it is damaged, cut off or followed by anything else. */
+/** Decodes a .xz container; rejects when it is damaged, cut off or followed by what is no .xz. */
 export const decompress = (source: AsyncIterable<Buffer>, sink: Sink): Promise<void> =>
   pump(source, lzma.createStream('streamDecoder', {}), sink)
 

@@ -20,17 +20,18 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
   const [broken] = document.errors
   if (broken !== undefined)
     throw configFailure(`${file}:${lines.linePos(broken.pos[0]).line}`, `is not YAML: ${broken.message}`)
-  if (document.contents === null) return {}
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null))
+    return {}
   if (!isMap(document.contents))
     throw configFailure(at(document.contents), 'expected lines such as "backup-path: /root/etcd-backup.xz"')
 
   const known = optionNames.filter(name => !('notInFile' in options[name]))
   const found: Source = {}
   for (const { key, value } of document.contents.items) {
-    const node = isScalar(key) ? key : undefined
-    const name = known.find(candidate => candidate === node?.value)
+    const node = key as Node // of a parsed document, every key is one
+    const word = isScalar(key) ? String(key.value) : String(key)
+    const name = known.find(candidate => candidate === word)
     if (name === undefined) {
-      const word = String(node?.value)
       throw configFailure(at(node), `${JSON.stringify(word)} is no option${didYouMean(word, known)}`)
     }
     const texts = isSeq(value) ? value.items.map(scalarText) : [scalarText(value)]

@@ -6,7 +6,7 @@ const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 export function bytes(count: number): string {
   const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(count) / 10))
   const scaled = count / 1024 ** power
-  return `${power === 0 ? scaled : scaled.toPrecision(scaled >= 999.5 ? 4 : 3)} ${units[power]}`
+  return `${power === 0 ? Math.round(scaled) : scaled.toPrecision(scaled >= 999.5 ? 4 : 3)} ${units[power]}`
 }
 
 /** A time span for people: `85 ms`, `3.21 s`, `4 min 05 s`. */
@@ -22,17 +22,20 @@ export const percent = (part: number, whole: number): number =>
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-/** A bar of `width` cells, filled to `share` (0 to 1). */
+/** A bar of `width` cells, filled to `share` (0 to 1; nothing of nothing, NaN, is empty). */
 export function bar(share: number, width: number): string {
-  const cells = Math.round(Math.min(1, Math.max(0, share)) * width * 8)
+  const cells = Math.round(Math.min(1, Math.max(0, share || 0)) * width * 8)
   return ('█'.repeat(Math.floor(cells / 8)) + eighths[cells % 8]).padEnd(width, '·')
 }
 
 /** A name that etcd or a file gave, made safe for a terminal and short enough for a line. */
 export function shown(name: string, width = 40): string {
   const plain = name.replaceAll(/\p{C}/gu, '?')
-  return plain.length > width ? `${plain.slice(0, width - 1)}…` : plain
+  return plain.length > width ? `${plain.slice(0, width - 1).replace(/\p{Cs}$/u, '')}…` : plain
 }
+
+/** The same for a sentence, which may be long. */
+export const sentence = (words: string): string => shown(words.replaceAll(/\s+/g, ' '), 1000)
 
 export const memberName = (member: Member): string => shown(labelOf(member))
 

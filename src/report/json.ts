@@ -3,7 +3,7 @@ import type { Plan } from '../decide/plan.js'
 import { describe } from '../model/fault.js'
 import type { ClusterView, Member, MemberView } from '../model/member.js'
 import type { RunReport } from '../model/report.js'
-import type { Step, StepRecord } from '../model/step.js'
+import type { Results, Step, StepKind, StepRecord } from '../model/step.js'
 import { exitCodeOf, type Verdict } from '../model/verdict.js'
 import { reclaimedBytes } from './totals.js'
 
@@ -84,16 +84,18 @@ export function recordJson(record: StepRecord) {
   }
   switch (outcome.kind) {
     case 'done':
-      return {
-        ...common,
-        result: 'to' in outcome.result ? { to: memberJson(outcome.result.to) } : outcome.result,
-      }
+      return { ...common, result: resultJson(outcome.result) }
     case 'warned':
       return { ...common, problem: outcome.problem }
     case 'unanswered':
     case 'failed':
       return { ...common, problem: describe(outcome.fault), fault: outcome.fault }
   }
+}
+
+function resultJson(result: Results[StepKind]) {
+  if ('to' in result) return { to: memberJson(result.to) }
+  return 'before' in result ? { ...result, after: result.after ?? null } : result
 }
 
 export const clusterJson = (view: ClusterView) => ({

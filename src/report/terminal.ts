@@ -1,9 +1,8 @@
 import { clearLine, cursorTo } from 'node:readline'
-import { stripVTControlCharacters } from 'node:util'
 import { describe } from '../model/fault.js'
 import type { StepRecord } from '../model/step.js'
 import type { Event } from '../model/world.js'
-import { bytes, memberName, span } from './format.js'
+import { bytes, memberName, sentence, span } from './format.js'
 import { type Colors, stepText } from './text.js'
 
 /** The part of a terminal that is written to. */
@@ -61,7 +60,7 @@ export function terminal(screen: Screen, color: Colors): (event: Event) => void 
       case 'stepEnded':
         return leave(finishedLine(event.record, color))
       case 'waiting':
-        return begin(`waiting: ${stripVTControlCharacters(event.because)}`)
+        return begin(`waiting: ${sentence(event.because)}`)
       case 'interrupting': {
         const line = `${color.yellow('!')} ${event.by}: ${event.finishing}`
         const { text, since } = live ?? { text: '', since: 0 }
@@ -90,11 +89,11 @@ export function finishedLine(record: StepRecord, color: Colors): string {
     case 'done':
       return `${color.green('✔')} ${what}${resultText(record)} · ${took}`
     case 'warned':
-      return `${color.yellow('!')} ${what} · ${outcome.problem}`
+      return `${color.yellow('!')} ${what} · ${sentence(outcome.problem)}`
     case 'unanswered':
-      return `${color.yellow('?')} ${what} · ${describe(outcome.fault)} · ${took}`
+      return `${color.yellow('?')} ${what} · ${sentence(describe(outcome.fault))} · ${took}`
     case 'failed':
-      return `${color.red('✘')} ${what} · ${describe(outcome.fault)} · ${took}`
+      return `${color.red('✘')} ${what} · ${sentence(describe(outcome.fault))} · ${took}`
   }
 }
 

@@ -15,7 +15,18 @@ import type { ClusterView, MemberView } from '../model/member.js'
 import type { LeftAlone, RunReport } from '../model/report.js'
 import type { Step } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
-import { bar, bytes, type Column, memberName, nameOf, percent, shown, span, table } from './format.js'
+import {
+  bar,
+  bytes,
+  type Column,
+  memberName,
+  nameOf,
+  percent,
+  sentence,
+  shown,
+  span,
+  table,
+} from './format.js'
 import { reclaimedBytes } from './totals.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
@@ -146,7 +157,7 @@ const orList = (names: readonly string[]): string =>
 export function planText(view: ClusterView, plan: Plan, warnings: readonly string[], color: Colors): string {
   const steps = plan.steps.flatMap(({ step, because }, i) => [
     `${String(i + 1).padStart(2)}. ${color.bold(stepText(step))}${sizesOf(view, step)}`,
-    color.dim(`    ${because}`),
+    color.dim(`    ${sentence(because)}`),
   ])
   const alone = plan.steps.length === 0 ? [] : leftAlone(view)
   const leader = leaderOf(view)
@@ -155,14 +166,15 @@ export function planText(view: ClusterView, plan: Plan, warnings: readonly strin
     '',
     ...(steps.length === 0 ? [] : [...steps, '']),
     ...alone.map(one => color.yellow(aloneText(one))),
-    ...warnings.map(warning => color.yellow(warning)),
+    ...warnings.map(warning => color.yellow(sentence(warning))),
     plan.verdict.kind === 'completed'
       ? 'Nothing was touched; a run now would do the above.'
       : `${steps.length === 0 ? 'A run now would do nothing' : 'A run now would end after this'}: ${verdictText(plan.verdict, color)}`,
   ].join('\n')
 }
 
-const aloneText = ({ name, member, because }: LeftAlone): string => `left alone: ${shown(name || member)}, ${shown(because, 300)}`
+const aloneText = ({ name, member, because }: LeftAlone): string =>
+  `left alone: ${shown(name || member)}, ${shown(because, 300)}`
 
 function sizesOf(view: ClusterView, step: Step): string {
   if (step.kind !== 'defragment') return ''
@@ -177,9 +189,9 @@ export function verdictText(verdict: Verdict, color: Colors): string {
     case 'completed':
       return color.green('completed')
     case 'skipped':
-      return `${color.yellow('skipped')}: ${verdict.because}`
+      return `${color.yellow('skipped')}: ${sentence(verdict.because)}`
     case 'failed':
-      return `${color.red(verdict.fault.kind === 'interrupted' ? 'interrupted' : 'failed')}: ${describe(verdict.fault)}`
+      return `${color.red(verdict.fault.kind === 'interrupted' ? 'interrupted' : 'failed')}: ${sentence(describe(verdict.fault))}`
   }
 }
 
@@ -208,7 +220,7 @@ export function summaryText(report: RunReport, color: Colors): string {
         `backup   ${path}, ${bytes(snapshotBytes)} in ${bytes(archiveBytes)}, verified, SHA-256 ${sha256.slice(0, 16)}…`,
       )
     }
-    if (kind === 'trim') notes.push(`trim     ${outcome.result.said}`)
+    if (kind === 'trim') notes.push(`trim     ${sentence(outcome.result.said)}`)
   }
   const columns: Column[] = [
     { title: 'MEMBER' },
@@ -232,7 +244,7 @@ export function summaryText(report: RunReport, color: Colors): string {
       : report.leftAlone.map(a =>
           color.yellow(`left alone: ${shown(a.name || a.member)}, ${shown(a.because, 300)}`),
         )),
-    ...report.warnings.map(warning => color.yellow(`warning: ${warning}`)),
+    ...report.warnings.map(warning => color.yellow(`warning: ${sentence(warning)}`)),
     `${verdictText(report.verdict, color)} · ${span(report.endedAt - report.startedAt)}${total}`,
   ].join('\n')
 }

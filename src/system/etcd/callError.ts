@@ -54,24 +54,47 @@ function reachedServer(code: status, details: string): boolean {
 function wordsFor(code: status, details: string, timeoutMs: number): string {
   if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs / 1000} s`
   if (/user name is empty/.test(details)) return 'etcd asks for a user: set --user and --password-file'
-  const lastError = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/.exec(details)?.[1]
-  const words = (lastError ?? details).replace(/^etcdserver: /, '')
-  const advice = hints.find(([pattern]) => pattern.test(words))?.[1]
+  const [, connecting] =
+    /^No connection established\. Last error: (?:Error: )?([\s\S]*?)\s*(?:\(\d{4}-[^)]*\))?\.? Resolution note/.exec(
+      details,
+    ) ?? []
+  // OpenSSL's own form is `error:CODE:library:function:reason:file:line:`.
+  const words = (connecting ?? details)
+    .replace(/^[\s\S]*error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):[\s\S]*$/, '$1')
+    .replace(/^etcdserver: /, '')
+  const known =
+    connecting === undefined && !/^Failed to connect/.test(words)
+      ? clientHints
+      : [...addressHints, ...clientHints]
+  const advice = known.find(([pattern]) => pattern.test(words))?.[1]
   return advice === undefined ? words : `${words} (${advice})`
 }
 
-const hints: readonly (readonly [RegExp, string])[] = [
+type Hint = readonly [pattern: RegExp, advice: string]
+
+/** Of a connection that never came about. */
+const addressHints: readonly Hint[] = [
   [/ECONNREFUSED/, 'nothing listens there: is etcd running, is --endpoints right?'],
   [
-    /ECONNRESET|socket hang up|Connection dropped|Protocol error|HTTP\/1/,
+    /wrong version number|packet length too long|before secure TLS connection/,
+    'it speaks no TLS: use http:// in --endpoints',
+  ],
+  [
+    /ECONNRESET|socket hang up|Connection dropped|Failed to connect|Protocol error|HTTP\/1/,
     'it may speak TLS, or not be etcd: look at --endpoints and --cacert',
   ],
-  [/self.signed|unable to (?:get|verify)|UNABLE_TO|issuer/i, 'its certificate is not signed by --cacert'],
   [/has expired|CERT_HAS_EXPIRED/, 'its certificate has expired'],
   [/altnames|ERR_TLS_CERT_ALTNAME/i, 'its certificate is for other names: set --tls-server-name'],
   [
-    /certificate required|bad certificate|handshake failure|unknown ca|alert number 42|alert number 116/i,
+    /self.signed|unable to (?:get|verify)|UNABLE_TO|issuer|signature failure/i,
+    'its certificate is not signed by --cacert',
+  ],
+]
+
+/** With TLS 1.3 a server refuses the client's certificate when the connection already stands. */
+const clientHints: readonly Hint[] = [
+  [
+    /certificate required|bad certificate|handshake failure|unknown ca|alert number (?:40|42|48|116)/i,
     'it does not accept the client certificate: look at --cert and --key',
   ],
-  [/wrong version number|packet length too long/, 'it speaks no TLS: use http:// in --endpoints'],
 ]
