@@ -28,6 +28,7 @@ process.exit(
       stdout: process.stdout,
       stderr: process.stderr,
       colors: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+      live: env['TERM'] !== 'dumb',
       journal: isJournal(env['JOURNAL_STREAM']),
     },
     stop.signal,

@@ -27,7 +27,9 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   const end = (verdict: Verdict): RunReport => {
     const alone = after === undefined ? [] : leftAlone(after)
     const warnings = [
-      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before)),
+      ...(before === undefined || !policy.forceUnhealthy || verdict.kind === 'skipped'
+        ? []
+        : cautions(before)),
       ...warned(progress),
     ]
     const report = {

@@ -1,5 +1,5 @@
 import { backUp } from '../backup/backUp.js'
-import { faultOf } from '../model/fault.js'
+import { describe, faultOf } from '../model/fault.js'
 import type { Actor } from './actor.js'
 
 /** Backs the local member up to a verified archive; whatever fails, the previous archive is still there. */
@@ -18,6 +18,10 @@ export const snapshot: Actor<'snapshot'> = async (step, { world, view, stop }) =
     return { kind: 'done', result, warnings }
   } catch (error) {
     stop.throwIfAborted()
-    return { kind: 'failed', fault: faultOf(error) }
+    const fault = faultOf(error)
+    return {
+      kind: 'failed',
+      fault: fault.kind === 'etcd' ? { kind: 'backup', path: step.path, problem: describe(fault) } : fault,
+    }
   }
 }

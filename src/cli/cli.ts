@@ -22,6 +22,7 @@ export async function cli(
   stop: AbortSignal,
 ): Promise<number> {
   let request: Request | undefined
+  let notes: readonly string[] = []
   try {
     request = await parse(argv, version, out.stdout.columns ?? 110)
     if (request.kind === 'print') {
@@ -29,12 +30,16 @@ export async function cli(
       return 0
     }
     const config = await resolve(request.flags, environment)
+    notes = config.notes
     const command = await load[request.command]()
     return await command({ config, out, stop, showConfig: request.showConfig })
   } catch (error) {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
     const verdict: Verdict = { kind: 'failed', fault }
-    out.stderr.write(`etcd-defrag: ${describe(fault)}\n`)
+    const text = [`etcd-defrag: ${describe(fault)}`, ...notes.map(note => `etcd-defrag: note: ${note}`)].join(
+      '\n',
+    )
+    out.stderr.write(`${out.journal ? text.replaceAll(/^/gm, '<3>') : text}\n`)
     if (
       request?.kind === 'command' &&
       (request.flags.output?.text ?? environment['ETCD_DEFRAG_OUTPUT']) === 'json'

@@ -8,6 +8,8 @@ export type Console = Readonly<{
   stderr: Output
   /** NO_COLOR (no-color.org), TERM=dumb. */
   colors: boolean
+  /** Lines can be written over (not TERM=dumb). */
+  live: boolean
   /** Standard error is the journal's stream (systemd.exec(5), JOURNAL_STREAM). */
   journal: boolean
 }>

@@ -47,7 +47,6 @@ export async function parse(argv: readonly string[], version: string, columns: n
     .alias('help', 'h')
     .wrap(Math.min(110, columns))
     .usage('etcd-defrag [run|plan|status] [options]\n\nKeeps etcd lean, backed up and restorable.')
-    .epilogue(epilogue())
     .fail(message => {
       throw configFailure('command line', clarified(message))
     })
@@ -57,7 +56,11 @@ export async function parse(argv: readonly string[], version: string, columns: n
   const found = await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
     printed = output
   })
-  if (printed !== '') return { kind: 'print', text: withoutTypes(printed) }
+  if (printed !== '')
+    return {
+      kind: 'print',
+      text: printed === version ? version : `${withoutTypes(printed)}\n\n${epilogue()}`,
+    }
   const command = commandOf(found._.map(String))
   if (found['show-config'] === true && command !== 'status')
     throw configFailure('--show-config', 'goes with the command status')
@@ -82,7 +85,7 @@ function commandOf([word = 'run', ...more]: readonly string[]): CommandName {
 
 /** What is a value and what a switch is plain from the shapes. */
 const withoutTypes = (help: string): string =>
-  help.replaceAll(/^ +\[(?:string|boolean)\]\n| *\[(?:string|boolean)\]$/gm, '')
+  help.replaceAll(/^ +\[(?:string|boolean|array)\]\n| *\[(?:string|boolean|array)\]$/gm, '')
 
 function declare(parser: Argv): void {
   for (const name of optionNames) {
@@ -124,13 +127,19 @@ function sourceOf(found: Readonly<Record<string, unknown>>): Source {
   return source
 }
 
-/** yargs takes `--force-single=maybe` for false. */
+/** yargs takes `--force-single=maybe` for false, `--help=maybe` for none, and the last of several for the one meant. */
 function rejectOddSwitches(argv: readonly string[]): void {
+  const valueless = ['help', 'version', 'show-config']
+  const switches = [...valueless, ...optionNames.filter(isSwitch).flatMap(name => [name, `no-${name}`])]
+  const seen = new Set<string>()
   for (const word of argv) {
     if (word === '--') return
-    const [, flag, value] = /^--([a-z-]+)=(.*)$/s.exec(word) ?? []
-    const isKnown = optionNames.some(name => isSwitch(name) && (flag === name || flag === `no-${name}`))
-    if (isKnown && value !== 'true' && value !== 'false')
+    const [, flag, value] = /^--?([a-z-]+)(?:=(.*))?$/s.exec(word) ?? []
+    if (flag === undefined || !switches.includes(flag)) continue
+    if (seen.has(flag)) throw configFailure(`--${flag}`, 'is there more than once; keep one')
+    seen.add(flag)
+    if (value !== undefined && valueless.includes(flag)) throw configFailure(`--${flag}`, 'takes no value')
+    if (value !== undefined && value !== 'true' && value !== 'false')
       throw configFailure(`--${flag}`, `is ${JSON.stringify(value)}; expected true or false`)
   }
 }

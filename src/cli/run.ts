@@ -37,6 +37,7 @@ export const runCommand: Command = async ({ config, out, stop }) => {
       tell(event)
     },
   }
+  tell({ event: 'started', endpoints: config.values.endpoints, notes: config.notes })
   try {
     const report = await run(world, policyOf(config), stop)
     if (config.values.output === 'json') out.stdout.write(`${JSON.stringify(runJson(report), null, 2)}\n`)
@@ -51,13 +52,13 @@ export const runCommand: Command = async ({ config, out, stop }) => {
 }
 
 /** Live lines on a terminal, events as JSON elsewhere. */
-async function listener({ stderr, colors, journal }: Console): Promise<(event: Event) => void> {
+async function listener({ stderr, colors, live, journal }: Console): Promise<(event: Event) => void> {
   if (stderr.isTTY === true) {
     const [{ terminal }, { colorsFor }] = await Promise.all([
       import('../report/terminal.js'),
       import('../report/text.js'),
     ])
-    return terminal(stderr, colorsFor(colors))
+    return terminal(stderr, colorsFor(colors), live)
   }
   const { log } = await import('../report/log.js')
   return log(2, journal)

@@ -5,7 +5,6 @@ import { shown, table } from '../report/format.js'
 import { statusJson } from '../report/json.js'
 import { colorsFor, statusText } from '../report/text.js'
 import type { Command } from './command.js'
-import { connect } from './world.js'
 
 /** `etcd-defrag status`: the members as they are; with --show-config the options and where they came from. */
 export const statusCommand: Command = async ({ config, out, stop, showConfig }) => {
@@ -14,12 +13,13 @@ export const statusCommand: Command = async ({ config, out, stop, showConfig }) 
     out.stdout.write(isJson ? `${JSON.stringify(configJson(config), null, 2)}\n` : `${configText(config)}\n`)
     return 0
   }
+  const { connect } = await import('./world.js') // which loads all of etcd's client
   const etcd = await connect(config)
   try {
     const view = await etcd.observe(stop)
     const text = isJson
       ? JSON.stringify({ ...statusJson(view), quota: config.quota ?? null }, null, 2)
-      : statusText(view, config.quota, colorsFor(out.colors && out.stdout.isTTY === true))
+      : statusText(view, config.quota, colorsFor(out.colors && out.stdout.isTTY === true), out.stdout.columns)
     out.stdout.write(`${text}\n`)
     const problem = troubles(view)
     if (problem === undefined) return 0

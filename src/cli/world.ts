@@ -5,14 +5,16 @@ import { EtcdCluster } from '../system/etcd/etcd.js'
 import { loadTls } from '../system/etcd/tls.js'
 
 /** The cluster that the configuration names. Throws a `config` fault where its files do not fit. */
-export async function connect({ values, user }: Config): Promise<EtcdCluster> {
-  const tls = await loadTls({
+export async function connect({ values, user, origins }: Config): Promise<EtcdCluster> {
+  const whereOf = (name: string) => origins.find(origin => origin.name === name)?.where ?? name
+  const files = {
     cacert: values.cacert,
     cert: values.cert,
     key: values.key,
     skipVerify: values['insecure-skip-tls-verify'],
     serverName: values['tls-server-name'],
-  })
+  }
+  const tls = await loadTls(files, whereOf)
   const settings = {
     endpoints: values.endpoints,
     tls,

@@ -34,7 +34,7 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
     if (name === undefined) {
       throw configFailure(at(node), `${JSON.stringify(word)} is no option${didYouMean(word, known)}`)
     }
-    const texts = isSeq(value) ? value.items.map(scalarText) : [scalarText(value)]
+    const texts = isSeq(value) && name === 'endpoints' ? value.items.map(scalarText) : [scalarText(value)]
     if (texts.includes(undefined)) throw configFailure(`${at(node)} ${name}`, 'expected a single value')
     if (isScalar(value) && value.value === null) continue // "name:" with nothing behind it
     Object.assign(found, { [name]: { text: texts.join(','), where: `${at(node)} ${name}` } })

@@ -45,7 +45,7 @@ export async function readManifest(file: string): Promise<EtcdFlags | undefined>
   } catch (error) {
     throw new Error(`${file}: is not YAML: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
   }
-  const words = (c: Container) => [...list(c.command), ...list(c.args)].map(String)
+  const words = (c: Container) => [...list(c?.command), ...list(c?.args)].map(String)
   const container = list(pod?.spec?.containers).find(c => /(^|\/)etcd$/.test(words(c)[0] ?? ''))
   if (container === undefined) throw new Error(`${file}: no container there runs etcd`)
 
@@ -87,9 +87,7 @@ function hostPath(
   volumes: NonNullable<NonNullable<Pod['spec']>['volumes']>,
 ): string {
   const mount = mounts
-    .filter(
-      m => m.mountPath !== undefined && (inside === m.mountPath || inside.startsWith(`${m.mountPath}/`)),
-    )
+    .filter(({ mountPath }) => mountPath !== undefined && !relative(mountPath, inside).startsWith('..'))
     .sort((a, b) => (b.mountPath?.length ?? 0) - (a.mountPath?.length ?? 0))[0]
   const host = volumes.find(v => v.name === mount?.name)?.hostPath?.path
   return host === undefined || mount?.mountPath === undefined

@@ -1,4 +1,4 @@
-import { duration, endpoints, flag, oneOf, type Parse, path, text } from './values.js'
+import { duration, endpoints, flag, oneOf, type Parse, path, secretPath, text } from './values.js'
 
 type Spec<T> = Readonly<{
   group: 'Connection' | 'Job' | 'Force' | 'Output'
@@ -70,7 +70,7 @@ export const options = {
     group: 'Connection',
     shape: 'FILE',
     about: 'file whose first line is the password of the user',
-    parse: path,
+    parse: secretPath,
   }),
   'insecure-skip-tls-verify': option({
     group: 'Connection',

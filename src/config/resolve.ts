@@ -89,8 +89,10 @@ function withSchemes({ endpoints, cacert, cert }: Values): readonly [string, ...
 
 /** The password comes from the first source that has one, in whichever of its three ways. */
 async function userOf(user: string | undefined, sources: readonly Source[]): Promise<Config['user']> {
-  const { password, 'password-file': file } =
-    sources.find(s => s.password !== undefined || s['password-file'] !== undefined) ?? {}
+  const source = sources.find(
+    s => s.password !== undefined || s['password-file'] !== undefined || s.user?.text.includes(':'),
+  )
+  const { password, 'password-file': file } = source ?? {}
   if (password !== undefined && file !== undefined)
     throw configFailure(file.where, `${password.where} gives a password too; keep one of them`)
   const given = file === undefined ? password?.text : await firstLine(file)
@@ -98,7 +100,10 @@ async function userOf(user: string | undefined, sources: readonly Source[]): Pro
     if (given === undefined) return undefined
     throw configFailure((file ?? password)?.where ?? 'password', 'there is a password but no --user')
   }
-  if (given !== undefined) return { name: user, password: given }
+  if (given !== undefined) {
+    const own = sources.find(s => s.user !== undefined)
+    return { name: own === source ? user : user.replace(/:.*$/s, ''), password: given }
+  }
   const colon = user.indexOf(':')
   if (colon < 1)
     throw configFailure(

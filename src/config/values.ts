@@ -33,6 +33,12 @@ export const path: Parse<string> = value => {
   return value
 }
 
+/** A path that may be a secret by mistake, so it is not repeated. */
+export const secretPath: Parse<string> = value => {
+  if (!value.startsWith('/')) throw new Error('is no absolute path; expected the path of a file')
+  return path(value)
+}
+
 export const endpoints: Parse<readonly [string, ...string[]]> = value => {
   const [first, ...rest] = value.split(',').map(part => endpoint(part.trim()))
   if (first === undefined) throw new Error('is empty')
@@ -41,6 +47,7 @@ export const endpoints: Parse<readonly [string, ...string[]]> = value => {
 
 function endpoint(value: string): string {
   if (/^unix:\/*[^/]/.test(value)) return value
+  if (value.includes('@')) throw new Error('holds a user; set --user and --password-file instead')
   const expected = 'expected http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH'
   const [, scheme, host, port] =
     /^(https?:\/\/)?(\[[0-9a-fA-F:.%]+\]|[^\s:/[\]@?#]+):(\d{1,5})\/?$/.exec(value) ?? []

@@ -29,6 +29,8 @@ export type Phase = 'snapshot' | 'compress' | 'verify'
 
 /** What happens, as it happens; logs, the terminal and tests subscribe to it. */
 export type Event = Readonly<
+  /** `notes`: what stood in the way of finding out more about this node's etcd. */
+  | { event: 'started'; endpoints: readonly string[]; notes: readonly string[] }
   | { event: 'observed'; view: ClusterView }
   | { event: 'decided'; decision: Decision }
   | { event: 'waiting'; because: string }

@@ -26,6 +26,11 @@ export function log(fd: number, journal: boolean): (event: Event) => void {
   const logger = pino(options, journal ? prioritized : destination)
   return event => {
     switch (event.event) {
+      case 'started':
+        return logger[event.notes.length === 0 ? 'info' : 'warn'](
+          event,
+          `run begins at ${event.endpoints.join(', ')}`,
+        )
       case 'stepStarted':
         return logger.info(
           { event: event.event, ...stepJson(event.step), because: event.because },

@@ -13,18 +13,19 @@ const FRAME_MS = 100
 const phases = { snapshot: 'receiving', compress: 'compressing', verify: 'verifying' } as const
 
 /** Keeps one live line for the step under way and leaves one finished line behind for each step. */
-export function terminal(screen: Screen, color: Colors): (event: Event) => void {
+export function terminal(screen: Screen, color: Colors, overwrites = true): (event: Event) => void {
   let live: { text: string; since: number; detail: string } | undefined
   let phase: { name: keyof typeof phases; since: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let frame = 0
 
   const erase = () => {
+    if (!overwrites) return
     cursorTo(screen, 0)
     clearLine(screen, 0)
   }
   const draw = () => {
-    if (live === undefined) return
+    if (live === undefined || !overwrites) return
     frame = (frame + 1) % FRAMES.length
     const line = `${FRAMES[frame]} ${live.text}${live.detail} · ${span(Date.now() - live.since)}`
     erase()
@@ -46,6 +47,9 @@ export function terminal(screen: Screen, color: Colors): (event: Event) => void 
 
   return event => {
     switch (event.event) {
+      case 'started':
+        for (const note of event.notes) screen.write(`${color.yellow(`note: ${sentence(note)}`)}\n`)
+        return
       case 'stepStarted':
         return begin(stepText(event.step))
       case 'stepProgress': {

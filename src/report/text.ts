@@ -47,17 +47,37 @@ const statusColumns: readonly Column[] = [
   { title: 'HEALTH' },
 ]
 
-/** The members as a table, with what is wrong below it. */
-export function statusText(view: ClusterView, quota: number | undefined, color: Colors): string {
+/** What a narrow terminal can do without, least needed first. */
+const expendable = ['ENDPOINT', 'ID', 'VERSION', 'LAG']
+
+/** The members as a table no wider than `width` where that can be, with what is wrong below it. */
+export function statusText(
+  view: ClusterView,
+  quota: number | undefined,
+  color: Colors,
+  width = Infinity,
+): string {
   const rows = view.members.map(m => statusRow(view, m))
+  const isTooWide = (kept: readonly string[]) =>
+    table(...withColumns(kept, rows)).some(line => line.length > width)
+  let kept = statusColumns.map(column => column.title)
+  for (const title of expendable) if (isTooWide(kept)) kept = kept.filter(other => other !== title)
   const isHealthy = (row: number) => rows[row]?.at(-1)?.startsWith('ok') ?? false
-  const lines = table(statusColumns, rows, (cell, row, column) => {
+  const lines = table(...withColumns(kept, rows), (cell, row, column) => {
     if (row < 0) return color.bold(cell)
-    if (column === 11) return isHealthy(row) ? color.green(cell) : color.red(cell)
-    if (column === 10 && cell.trim() !== '-') return color.red(cell)
-    if (column === 7 || column === 8) return color.yellow(cell)
-    if (column === 4 && cell.startsWith('leader')) return color.cyan(cell)
-    return cell
+    switch (kept[column]) {
+      case 'HEALTH':
+        return isHealthy(row) ? color.green(cell) : color.red(cell)
+      case 'ALARMS':
+        return cell.trim() === '-' ? cell : color.red(cell)
+      case 'RECLAIMABLE':
+      case '':
+        return color.yellow(cell)
+      case 'ROLE':
+        return cell.startsWith('leader') ? color.cyan(cell) : cell
+      default:
+        return cell
+    }
   })
   const complaints = view.members.flatMap(m =>
     complaintsOf(view, m).map(c => `${memberName(m.member)}: ${shown(c, 400)}`),
@@ -72,6 +92,12 @@ export function statusText(view: ClusterView, quota: number | undefined, color: 
       : ['', color.dim('* the local member: the one behind the first endpoint')]),
   ].join('\n')
 }
+
+const withColumns = (titles: readonly string[], rows: readonly (readonly string[])[]) =>
+  [
+    statusColumns.filter(column => titles.includes(column.title)),
+    rows.map(row => row.filter((_, i) => titles.includes(statusColumns[i]?.title ?? ''))),
+  ] as const
 
 function statusRow(view: ClusterView, m: MemberView): string[] {
   const { member } = m

@@ -75,13 +75,14 @@ describe('endpoints', () => {
     const junk = [
       ...['', 'localhost', 'http://localhost', 'ftp://a:1', 'http:/a:1', 'http://a:1/v3', 'http://a:1//'],
       ...['::1:2379', '[::1]', '[::g]:1', '[]:1', 'a:', ':2379', 'a:1:2', 'a:-1', 'a:1x', 'a:123456'],
-      ...['http://user@a:1', 'http://a:1?x', 'a b:1', 'unix:', 'unix:///', 'a:1\nb'],
+      ...['http://a:1?x', 'a b:1', 'unix:', 'unix:///', 'a:1\nb'],
     ]
     for (const value of junk) {
       refuses(endpoints, [value, `good:1,${value}`], /^has ".*"; expected http:\/\/HOST:PORT, /)
       assert.throws(() => endpoints(`good:1,${value}`), { message: new RegExp(`^has ${escaped(value)}; `) })
     }
     refuses(endpoints, ['a:1,', ',a:1', 'a:1,,b:2'], /^has ""; expected /)
+    refuses(endpoints, ['https://root:hunter2@a:1'], /^holds a user; set --user and --password-file instead$/)
   })
 
   it('have a port between 1 and 65535', () => {

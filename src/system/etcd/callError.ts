@@ -20,8 +20,12 @@ export class CallError extends Error {
   }
 }
 
-/** Codes with which etcd answers before it acts (etcd: api/v3rpc/rpctypes/error.go). */
-const refusals: ReadonlySet<status> = new Set([
+/**
+ * Codes that only etcd itself answers with (etcd: api/v3rpc/rpctypes/error.go; UNKNOWN for what has none): whatever
+ * it did, it is over. The others may come from a connection that broke or a deadline that passed meanwhile.
+ */
+const answers: ReadonlySet<status> = new Set([
+  status.UNKNOWN,
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
   status.PERMISSION_DENIED,
@@ -37,7 +41,7 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
   return new CallError(
     wordsFor(error.code, details, timeoutMs),
     {
-      mayHaveRun: sent && !refusals.has(error.code),
+      mayHaveRun: sent && !answers.has(error.code),
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
     },
@@ -93,6 +97,8 @@ const addressHints: readonly Hint[] = [
 
 /** With TLS 1.3 a server refuses the client's certificate when the connection already stands. */
 const clientHints: readonly Hint[] = [
+  [/invalid user ID or password|auth: user not found/, 'look at --user and --password-file'],
+  [/auth: permission denied/, 'the user needs the root role: look at --user'],
   [
     /certificate required|bad certificate|handshake failure|unknown ca|alert number (?:40|42|48|116)/i,
     'it does not accept the client certificate: look at --cert and --key',

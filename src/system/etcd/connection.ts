@@ -31,6 +31,9 @@ export type ConnectionSettings = Readonly<{
   commandTimeoutMs: number
 }>
 
+/** The read of `etcdctl endpoint health` (etcd: etcdctl/ctlv3/command/ep_command.go). */
+export const HEALTH = { key: Buffer.from('health'), limit: 1, keys_only: true }
+
 type Service = keyof typeof Services
 /** `once`: etcd may act on it however the call ends, so it is never sent a second time. */
 type CallKind = 'idempotent' | 'once'
@@ -49,7 +52,7 @@ export class Connection {
   readonly url: string
   readonly #settings: ConnectionSettings
   readonly #etcd3: BareEtcd3
-  #token: Promise<string> | undefined
+  #token: Promise<string | undefined> | undefined
 
   constructor(url: string, settings: ConnectionSettings) {
     this.url = url
@@ -89,6 +92,7 @@ export class Connection {
       timeoutMs = this.#settings.commandTimeoutMs,
     }: { kind?: CallKind; timeoutMs?: number } = {},
   ): Promise<T> {
+    if (kind === 'once') await this.#renew()
     try {
       return await this.#unary<T>(service, method, payload, timeoutMs, await this.#metadata())
     } catch (error) {
@@ -101,6 +105,7 @@ export class Connection {
 
   /** The blobs of a Snapshot. The caller must cancel the stream: leaving it does not end the call on the server. */
   async snapshot(): Promise<ClientReadableStream<Buffer>> {
+    await this.#renew()
     const metadata = await this.#metadata()
     return this.#etcd3.bare('Maintenance', client => {
       const stream = client.makeServerStreamRequest(
@@ -114,6 +119,12 @@ export class Connection {
       stream.on('error', () => {}) // its reader hears of it; after a cancel there is none, and none is needed
       return stream
     })
+  }
+
+  /** Has an expired token found out and renewed by a call that may be sent twice, before one that may not. */
+  async #renew(): Promise<void> {
+    if (this.#settings.user === undefined) return
+    await this.call('KV', 'range', HEALTH).catch(() => {}) // the call that follows says what is wrong
   }
 
   close(): void {
@@ -133,11 +144,14 @@ export class Connection {
     ).then(
       answer => answer.token,
       error => {
+        // As etcd's own client does (client/v3/client.go, getToken): a user is no hindrance while authentication is off.
+        if (error instanceof CallError && error.message === 'authentication is not enabled') return undefined
         this.#token = undefined
         throw error
       },
     )
-    metadata.set('token', await this.#token)
+    const token = await this.#token
+    if (token !== undefined) metadata.set('token', token)
     return metadata
   }
 

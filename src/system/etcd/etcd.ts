@@ -11,7 +11,7 @@ import {
 import type { Etcd, SnapshotStream } from '../../model/world.js'
 import { idOf, type MemberListAnswer, memberOf, type StatusAnswer, statusOf } from './answers.js'
 import { CallError, translate } from './callError.js'
-import { Connection, type ConnectionSettings } from './connection.js'
+import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
 
 export type EtcdSettings = ConnectionSettings &
   Readonly<{
@@ -122,8 +122,7 @@ export class EtcdCluster implements Etcd {
     if (member.learner) return { kind: 'notAsked', because: 'a learner serves no linearizable read' }
     const from = performance.now()
     try {
-      // The key that `etcdctl endpoint health` reads (etcd: etcdctl/ctlv3/command/ep_command.go).
-      await this.#at(url).call('KV', 'range', { key: Buffer.from('health'), limit: 1, keys_only: true })
+      await this.#at(url).call('KV', 'range', HEALTH)
     } catch (error) {
       const problem = problemOf(error)
       // Permission is checked after the read index was confirmed, so the member is well.

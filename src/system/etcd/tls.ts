@@ -12,20 +12,30 @@ export type TlsFiles = Readonly<{
 }>
 
 /** Reads the files. Throws a `config` fault that names the one which is missing, unreadable or does not fit. */
-export async function loadTls({ cacert, cert, key, skipVerify, serverName }: TlsFiles): Promise<Tls> {
+export async function loadTls(
+  { cacert, cert, key, skipVerify, serverName }: TlsFiles,
+  /** Where an option's value was written. */
+  whereOf: (option: 'cacert' | 'cert' | 'key') => string,
+): Promise<Tls> {
   const [ca, certificate, privateKey] = await Promise.all([
-    contentOf('--cacert', cacert),
-    contentOf('--cert', cert),
-    contentOf('--key', key),
+    contentOf(whereOf('cacert'), cacert),
+    contentOf(whereOf('cert'), cert),
+    contentOf(whereOf('key'), key),
   ])
-  if (ca !== undefined) understood('--cacert', cacert, 'no PEM certificate', () => new X509Certificate(ca))
+  if (ca !== undefined)
+    understood(whereOf('cacert'), cacert, 'no PEM certificate', () => new X509Certificate(ca))
   if (certificate !== undefined && privateKey !== undefined) {
-    const x509 = understood('--cert', cert, 'no PEM certificate', () => new X509Certificate(certificate))
-    const secret = understood('--key', key, 'no PEM private key', () => createPrivateKey(privateKey))
+    const x509 = understood(
+      whereOf('cert'),
+      cert,
+      'no PEM certificate',
+      () => new X509Certificate(certificate),
+    )
+    const secret = understood(whereOf('key'), key, 'no PEM private key', () => createPrivateKey(privateKey))
     if (!x509.checkPrivateKey(secret))
       throw new Failure({
         kind: 'config',
-        option: '--key',
+        option: whereOf('key'),
         problem: `${key} is not the key of the certificate ${cert}`,
       })
   }
