@@ -2,6 +2,9 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Actor } from './actor.js'
 
+/** A disk that takes longer to discard should not hold up the end of the run. */
+const TIMEOUT_MS = 15 * 60_000
+
 /**
  * Runs `fstrim -v` (fstrim(8)) on the file system that holds the data directory. Whatever goes wrong is a
  * warning: a disk that cannot be trimmed is no worse than before.
@@ -14,7 +17,8 @@ export const trim: Actor<'trim'> = async ({ path }, { world, stop }) => {
     )
   try {
     await commitFrees(join(path, 'member', 'snap'))
-    const { exitCode, stdout, stderr } = await world.exec('fstrim', ['-v', path], stop)
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT_MS)])
+    const { exitCode, stdout, stderr } = await world.exec('fstrim', ['-v', path], signal)
     const said = (stdout || stderr).trim()
     if (exitCode !== 0) return warn(said === '' ? `fstrim ended with ${exitCode}` : said)
     const bytes = Number(/\((\d+) bytes\)/.exec(said)?.[1] ?? /(\d+) B\b/.exec(said)?.[1] ?? 0)
