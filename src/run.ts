@@ -1,5 +1,6 @@
 import { perform } from './act/index.js'
-import { cautions, leftAlone } from './decide/cluster.js'
+import { cautions } from './decide/cautions.js'
+import { leftAlone } from './decide/cluster.js'
 import { decide } from './decide/decide.js'
 import { describe, faultOf } from './model/fault.js'
 import type { ClusterView } from './model/member.js'
@@ -27,9 +28,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   const end = (verdict: Verdict): RunReport => {
     const alone = after === undefined ? [] : leftAlone(after)
     const warnings = [
-      ...(before === undefined || !policy.forceUnhealthy || verdict.kind === 'skipped'
-        ? []
-        : cautions(before)),
+      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
       ...warned(progress),
     ]
     const report = {

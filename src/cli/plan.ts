@@ -1,4 +1,4 @@
-import { cautions } from '../decide/cluster.js'
+import { cautions } from '../decide/cautions.js'
 import { planOf } from '../decide/plan.js'
 import { exitCodeOf } from '../model/verdict.js'
 import { planJson } from '../report/json.js'
@@ -11,8 +11,9 @@ export const planCommand: Command = async ({ config, out, stop }) => {
   const etcd = await connect(config)
   try {
     const view = await etcd.observe(stop)
-    const plan = planOf(view, policyOf(config))
-    const warnings = plan.steps.length === 0 ? [] : cautions(view)
+    const policy = policyOf(config)
+    const plan = planOf(view, policy)
+    const warnings = plan.steps.length === 0 ? [] : cautions(view, policy)
     const text =
       config.values.output === 'json'
         ? JSON.stringify(planJson(view, plan, warnings), null, 2)

@@ -43,6 +43,7 @@ export const policyOf = ({ values }: Config): Policy =>
     forceSingle: values['force-single'],
     forceUnhealthy: values['force-unhealthy'],
     forceNonleader: values['force-nonleader'],
+    forceVersion: values['force-version'],
     backupPath: values.backup ? values['backup-path'] : undefined,
     trimPath: values.trim ? values['data-dir'] : undefined,
     maxLag: MAX_LAG,

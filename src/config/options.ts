@@ -165,6 +165,13 @@ export const options = {
     parse: flag,
     fallback: 'false',
   }),
+  'force-version': option({
+    group: 'Force',
+    shape: '',
+    about: 'run although a version of etcd is known to lose data when it is defragmented',
+    parse: flag,
+    fallback: 'false',
+  }),
   output: option({
     group: 'Output',
     shape: 'text|json',

@@ -1,6 +1,7 @@
 import { type ClusterView, labelOf } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import { find, isReachable, leaderOf, troubles, voters } from './cluster.js'
+import { flawsOf } from './versions.js'
 
 /** One preflight check. `problem` is undefined when all is well. */
 export type Check = Readonly<{
@@ -60,6 +61,18 @@ export const checks: readonly Check[] = [
       voters(view).length > 1
         ? undefined
         : 'the cluster has a single voting member, which would be out while it is defragmented; override with --force-single',
+  },
+  {
+    name: 'versions',
+    when: 'start',
+    failing: 'refuse',
+    overridden: policy => policy.forceVersion,
+    problem: view => {
+      const flaws = flawsOf(view, 'refuse')
+      return flaws.length === 0
+        ? undefined
+        : `${flaws.join('; ')}; upgrade etcd or override with --force-version`
+    },
   },
   {
     name: 'allHealthy',

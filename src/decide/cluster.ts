@@ -110,20 +110,3 @@ export function leftAlone(view: ClusterView): readonly LeftAlone[] {
     return because === undefined ? [] : [{ member: m.member.id, name: m.member.name, because }]
   })
 }
-
-/** What a forced run on an unhealthy cluster has to say before it begins. */
-export function cautions(view: ClusterView): readonly string[] {
-  const trouble = troubles(view)
-  if (trouble === undefined) return []
-  const { voters: all, healthy, quorum, further } = toleranceOf(view)
-  const bear =
-    further < 0
-      ? 'there is no quorum now, writes are stopped'
-      : further === 0
-        ? 'no further failure can be borne'
-        : `${further} further ${further === 1 ? 'failure' : 'failures'} can be borne`
-  return [
-    `--force-unhealthy: ${trouble}`,
-    `--force-unhealthy: ${healthy} of ${all} voting members are healthy and ${quorum} make a quorum: ${bear}`,
-  ]
-}

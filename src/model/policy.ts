@@ -3,6 +3,7 @@ export type Policy = Readonly<{
   forceSingle: boolean
   forceUnhealthy: boolean
   forceNonleader: boolean
+  forceVersion: boolean
   /** Path of the archive; undefined with --no-backup. */
   backupPath: string | undefined
   /** The local member's data directory; undefined with --no-trim. */

@@ -73,8 +73,15 @@ export class Cluster implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Starts all members and waits until each serves. */
+  /** Starts all members and waits until each serves; once more where another program was faster at a port. */
   static async start(options: LabOptions = {}): Promise<Cluster> {
+    return Cluster.#start(options).catch(error => {
+      if (/address already in use/.test(String(error))) return Cluster.#start(options)
+      throw error
+    })
+  }
+
+  static async #start(options: LabOptions): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'etcd-lab-'))
     let client: Cluster['client']
     if (options.tls ?? true) {
@@ -307,20 +314,23 @@ export async function until(what: string, isSo: () => Promise<boolean>): Promise
   }
 }
 
+/**
+ * Ports that are free now, below those that the kernel gives to outgoing connections (ip(7),
+ * ip_local_port_range), so that none of them takes one before etcd does.
+ */
 async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  return Promise.all(
-    servers.map(async server => {
-      const address = server.address()
-      server.close()
-      await once(server, 'close')
-      return typeof address === 'object' && address !== null ? address.port : 0
-    }),
-  )
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false, // in use: another one is drawn
+    )
+    if (!isFree) continue
+    ports.add(port)
+    server.close()
+    await once(server, 'close')
+  }
+  return [...ports]
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { cautions, leaderOf, leftAlone, toleranceOf } from '../../src/decide/cluster.js'
+import { cautions } from '../../src/decide/cautions.js'
+import { leaderOf, leftAlone, toleranceOf } from '../../src/decide/cluster.js'
 import { decide } from '../../src/decide/decide.js'
 import { planOf } from '../../src/decide/plan.js'
+import { flawsOf } from '../../src/decide/versions.js'
 import type { ClusterView } from '../../src/model/member.js'
 import type { Policy } from '../../src/model/policy.js'
 import type { Decision, Progress } from '../../src/model/step.js'
@@ -53,6 +55,13 @@ describe('preflight', () => {
     ['a healthy cluster is worked on', cluster(), {}, 'defragment m2'],
     ['a node whose member does not lead skips', onFollower, {}, 'skipped localLeads'],
     ['... unless told otherwise', onFollower, { forceNonleader: true }, 'defragment m2'],
+    ['a version that loses data refuses', cluster({ m3: { version: '3.5.5' } }), {}, 'refused versions'],
+    [
+      '... unless told otherwise',
+      cluster({ m3: { version: '3.5.5' } }),
+      { forceVersion: true },
+      'defragment m2',
+    ],
     ['a single voting member skips', single, {}, 'skipped clusterSize'],
     ['... unless told otherwise', single, { forceSingle: true }, 'defragment m1'],
     [
@@ -341,6 +350,8 @@ describe('the plan', () => {
   })
 })
 
+const forced = policy({ forceUnhealthy: true })
+
 describe('what is said of a cluster', () => {
   test('the highest term tells who leads', () => {
     assert.equal(leaderOf(cluster({ m3: { leader: 'm3', term: 3n } }))?.name, 'm1')
@@ -353,13 +364,13 @@ describe('what is said of a cluster', () => {
     assert.equal(toleranceOf(cluster({ m3: down })).further, 0)
     assert.equal(toleranceOf(leaderless).further, -2)
     assert.equal(toleranceOf(cluster({ m3: { learner: true } })).further, 0)
-    assert.deepEqual(cautions(cluster()), [])
-    assert.match(cautions(cluster({ m3: down })).join(), /no further failure can be borne/)
+    assert.deepEqual(cautions(cluster(), forced), [])
+    assert.match(cautions(cluster({ m3: down }), forced).join(), /no further failure can be borne/)
     assert.match(
-      cautions(cluster({ m3: down }, ['m1', 'm2', 'm3', 'm4', 'm5'])).join(),
+      cautions(cluster({ m3: down }, ['m1', 'm2', 'm3', 'm4', 'm5']), forced).join(),
       /1 further failure can be borne/,
     )
-    assert.match(cautions(leaderless).join(), /no quorum now/)
+    assert.match(cautions(leaderless, forced).join(), /no quorum now/)
   })
 
   test('who is left alone, and why', () => {
@@ -370,6 +381,36 @@ describe('what is said of a cluster', () => {
         ['m2', 'a learner'],
         ['m3', 'cannot be reached'],
       ],
+    )
+  })
+
+  test('which flaws of etcd a version has, from the first that has it to the last', () => {
+    const issues = (version: string) => {
+      const view = cluster({ m1: { version } }, ['m1'])
+      return (['refuse', 'warn'] as const).map(gate =>
+        flawsOf(view, gate).map(words => Number(/#(\d+)/.exec(words)?.[1])),
+      )
+    }
+    assert.deepEqual(issues('3.3.18'), [[11613], [14648, 13713]])
+    assert.deepEqual(issues('3.3.19'), [[], [14648, 13713]])
+    assert.deepEqual(issues('3.4.0'), [[11613], [14648, 13713]])
+    assert.deepEqual(issues('3.4.4'), [[], [14648, 13713]])
+    assert.deepEqual(issues('3.4.19'), [[], [14648]])
+    assert.deepEqual(issues('3.4.22'), [[], []])
+    assert.deepEqual(issues('3.5.0-rc.1'), [
+      [14685, 13766],
+      [14648, 13713],
+    ])
+    assert.deepEqual(issues('3.5.2'), [
+      [14685, 13766],
+      [14648, 13713],
+    ])
+    assert.deepEqual(issues('3.5.3'), [[14685], [14648]])
+    assert.deepEqual(issues('3.5.6'), [[], []])
+    assert.deepEqual(issues('3.10.0'), [[], []])
+    assert.match(
+      cautions(cluster({ m2: { version: '3.4.20' } }), policy()).join(),
+      /m2 runs etcd 3\.4\.20.*fixed in 3\.4\.22/,
     )
   })
 })

@@ -75,6 +75,7 @@ async function oneRun(
   if (leads) cluster.leadByLocal()
   const policy: Policy = {
     ...forced,
+    forceVersion: false,
     backupPath,
     trimPath: undefined,
     maxLag: 1000n,

@@ -29,6 +29,7 @@ export type Likeness = Partial<{
   read: Read
   unreachable: string
   dbSize: number
+  version: string
 }>
 
 const INDEX = 10_000n
@@ -40,7 +41,7 @@ export function seen(name: string, like: Likeness = {}): MemberView {
     return { kind: 'unreachable', member: subject, problem: like.unreachable }
   const leader = 'leader' in like ? like.leader : 'm1'
   const status: MemberStatus = {
-    version: '3.5.16',
+    version: like.version ?? '3.5.16',
     dbSize: like.dbSize ?? 200,
     dbSizeInUse: 100,
     leader: leader === undefined ? undefined : idOf(leader),
@@ -74,6 +75,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   forceSingle: false,
   forceUnhealthy: false,
   forceNonleader: false,
+  forceVersion: false,
   backupPath: '/root/etcd-backup.xz',
   trimPath: '/var/lib/etcd',
   maxLag: 1000n,
