@@ -1,4 +1,5 @@
 import { perform } from './act/index.js'
+import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
 import { leftAlone } from './decide/cluster.js'
 import { decide } from './decide/decide.js'
@@ -10,8 +11,9 @@ import type { Progress } from './model/step.js'
 import type { Verdict } from './model/verdict.js'
 import type { World } from './model/world.js'
 
-/** Between two looks at members that are not ready yet. */
+/** Between two looks: at members that are not ready yet, and at members that seem to be. */
 const POLL_MS = 100
+const CALMING_POLL_MS = 20
 
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
@@ -23,6 +25,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   let before: ClusterView | undefined
   let after: ClusterView | undefined
   let progress: Progress = []
+  let calmLooks = 0
   let waiting: { since: number; because: string } | undefined
 
   const end = (verdict: Verdict): RunReport => {
@@ -48,24 +51,27 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   try {
     for (;;) {
       stop.throwIfAborted()
-      after = await world.etcd.observe(stop)
-      before ??= after
-      world.tell({ event: 'observed', view: after })
-      const decision = decide(after, progress, policy)
+      const view = await world.etcd.observe(stop)
+      calmLooks = after !== undefined && isCalm(after, view) ? calmLooks + 1 : 1
+      before ??= view
+      after = view
+      world.tell({ event: 'observed', view })
+      const decision = decide(view, progress, policy, calmLooks)
       if (decision.kind !== 'wait') world.tell({ event: 'decided', decision })
       switch (decision.kind) {
         case 'stop':
           return end(decision.verdict)
         case 'wait':
-          if (waiting?.because !== decision.because)
+          if (waiting?.because !== decision.because && !decision.calming)
             world.tell({ event: 'waiting', because: decision.because })
           waiting = { since: waiting?.since ?? world.now(), because: decision.because }
           if (world.now() - waiting.since >= policy.settleTimeoutMs) return end(decision.otherwise)
-          await world.sleep(POLL_MS)
+          await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
           break
         case 'do':
           waiting = undefined
-          progress = [...progress, await perform(decision, { world, view: after, stop })]
+          progress = [...progress, await perform(decision, { world, view, stop })]
+          calmLooks = 0
       }
     }
   } catch (error) {

@@ -37,6 +37,9 @@ export async function connect({ values, user, origins }: Config): Promise<EtcdCl
  */
 const MAX_LAG = 1000n
 const MAX_MOVES = 5
+const CALM_LOOKS = 3
+/** About a second: a Defragment whose connection broke may begin a moment later. */
+const CALM_LOOKS_AFTER_DOUBT = 30
 
 export const policyOf = ({ values }: Config): Policy =>
   Object.freeze({
@@ -48,5 +51,7 @@ export const policyOf = ({ values }: Config): Policy =>
     trimPath: values.trim ? values['data-dir'] : undefined,
     maxLag: MAX_LAG,
     maxMoves: MAX_MOVES,
+    calmLooks: CALM_LOOKS,
+    calmLooksAfterDoubt: CALM_LOOKS_AFTER_DOUBT,
     settleTimeoutMs: values['settle-timeout'],
   })

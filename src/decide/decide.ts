@@ -6,22 +6,27 @@ import type { Verdict } from '../model/verdict.js'
 import { checks } from './checks.js'
 import { complaintsOf, find, isHealthy, isReachable, labels, lagOf, leaderOf, voters } from './cluster.js'
 
-type Rule = (view: ClusterView, progress: Progress, policy: Policy) => Decision | undefined
+type Rule = (view: ClusterView, progress: Progress, policy: Policy, calmLooks: number) => Decision | undefined
 
 /**
  * Names the next step from the cluster as it is now and from what this run has done. Pure, and blind to
  * how it came here: leadership may move and members may die between two calls. The first rule that has
- * something to say decides.
+ * something to say decides. `calmLooks`: how many looks in a row, this one included, showed a cluster at rest.
  */
-export function decide(view: ClusterView, progress: Progress, policy: Policy): Decision {
+export function decide(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  calmLooks = Number.POSITIVE_INFINITY,
+): Decision {
   for (const rule of rules) {
-    const decision = rule(view, progress, policy)
+    const decision = rule(view, progress, policy, calmLooks)
     if (decision !== undefined) return decision
   }
   return { kind: 'stop', verdict: verdictOf(view, progress, policy) }
 }
 
-const rules: readonly Rule[] = [checked, settled, defragmentNext, backUp, trim]
+const rules: readonly Rule[] = [checked, settled, calmed, defragmentNext, backUp, trim]
 
 /** The preflight checks; once the run has begun, those that must hold before every step. */
 function checked(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
@@ -47,6 +52,20 @@ function settled(view: ClusterView, progress: Progress, policy: Policy): Decisio
     if (problem !== undefined) return waitFor(progress, 'settled', problem)
   }
   return undefined
+}
+
+/** After a step that touched a member, one good look is not enough; after a call without an answer, a few are not. */
+function calmed(
+  _view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  calmLooks: number,
+): Decision | undefined {
+  const last = progress.at(-1)
+  if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
+  const wanted = last.outcome.kind === 'unanswered' ? policy.calmLooksAfterDoubt : policy.calmLooks
+  if (calmLooks >= wanted) return undefined
+  return { ...waitFor(progress, 'calm', 'leadership or health changes from look to look'), calming: true }
 }
 
 function notBack(
@@ -187,9 +206,9 @@ function failedDefragment(progress: Progress): Fault | undefined {
 }
 
 /** Nothing may be touched now. If time runs out, the step that led here is the one to name. */
-function waitFor(progress: Progress, check: string, problem: string): Decision {
+function waitFor(progress: Progress, check: string, problem: string): Extract<Decision, { kind: 'wait' }> {
   const last = progress.at(-1)?.outcome
   const fault: Fault =
     last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind: 'stopped', check, problem }
-  return { kind: 'wait', because: problem, otherwise: { kind: 'failed', fault } }
+  return { kind: 'wait', because: problem, otherwise: { kind: 'failed', fault }, calming: false }
 }

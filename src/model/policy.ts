@@ -12,6 +12,9 @@ export type Policy = Readonly<{
   maxLag: bigint
   /** Attempts at moving leadership in one run, good and bad. */
   maxMoves: number
+  /** Looks in a row at a cluster at rest before the next step; more after a call that got no answer. */
+  calmLooks: number
+  calmLooksAfterDoubt: number
   /** How long members may take to be ready again after a step. */
   settleTimeoutMs: number
 }>

@@ -64,7 +64,10 @@ export type Progress = readonly StepRecord[]
 
 export type Decision = Readonly<
   | { kind: 'do'; step: Step; because: string }
-  /** Nothing may be touched now; look again soon, and give up with `otherwise` after the settle timeout. */
-  | { kind: 'wait'; because: string; otherwise: Verdict }
+  /**
+   * Nothing may be touched now; look again, and give up with `otherwise` after the settle timeout. `calming`: nothing
+   * is wrong, there were only too few looks to be sure.
+   */
+  | { kind: 'wait'; because: string; otherwise: Verdict; calming: boolean }
   | { kind: 'stop'; verdict: Verdict }
 >

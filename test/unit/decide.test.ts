@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isCalm } from '../../src/decide/calm.js'
 import { cautions } from '../../src/decide/cautions.js'
 import { leaderOf, leftAlone, toleranceOf } from '../../src/decide/cluster.js'
 import { decide } from '../../src/decide/decide.js'
@@ -313,6 +314,29 @@ describe('the next step', () => {
   ]
   for (const [name, view, progress, changes, expected] of rows)
     test(`${name}: ${expected}`, () => assert.equal(brief(decide(view, progress, policy(changes))), expected))
+
+  test('one good look after a step is not enough, and after a call without an answer a few are not', () => {
+    const next = (progress: Progress, looks: number) => brief(decide(cluster(), progress, policy(), looks))
+    assert.equal(next([], 1), 'defragment m2')
+    assert.deepEqual(
+      [1, 2, 3].map(looks => next([defragmented('m2')], looks)),
+      ['wait', 'wait', 'defragment m3'],
+    )
+    assert.equal(next([defragmented('m2', 'unanswered')], 29), 'wait')
+    assert.equal(next([defragmented('m2', 'unanswered')], 30), 'defragment m3')
+    assert.equal(next([...followers, moved('m1', 'm2'), defragmented('m1'), backedUp()], 1), 'trim')
+  })
+
+  test('a look is calm when leader, term and complaints are those of the look before and reads are fast', () => {
+    const slow = { kind: 'served', tookMs: 1_500 } as const
+    assert.equal(isCalm(cluster(), cluster()), true)
+    assert.equal(isCalm(cluster(), toM2), false)
+    assert.equal(isCalm(cluster(), cluster({ m1: { term: 8n }, m2: { term: 8n }, m3: { term: 8n } })), false)
+    assert.equal(isCalm(cluster({ m3: down }), cluster()), false)
+    assert.equal(isCalm(cluster({ m3: down }), cluster({ m3: down })), true)
+    assert.equal(isCalm(cluster(), cluster({ m3: { read: slow } })), false)
+    assert.equal(isCalm(leaderless, leaderless), true)
+  })
 
   test('when waiting runs out, the unanswered call is what the run names, with exit code 76', () => {
     const decision = decide(cluster({ m2: down }), [defragmented('m2', 'unanswered')], policy())

@@ -22,7 +22,8 @@ type State = {
   alive: boolean
   /** Cut off from us, not from its peers. */
   hidden: boolean
-  /** It defragments, and answers nobody, until then. */
+  /** It defragments, and answers nobody, from then until then. */
+  busyFrom: number
   busyUntil: number
   lag: bigint
 }
@@ -57,6 +58,7 @@ export class SimulatedCluster implements Etcd {
       },
       alive: true,
       hidden: false,
+      busyFrom: 0,
       busyUntil: 0,
       lag: 0n,
     }))
@@ -133,9 +135,11 @@ export class SimulatedCluster implements Etcd {
     }
     const fault = Math.floor(this.#random() * 3)
     if (fault === 0) throw this.#failure('Defragment', member, 'etcdserver: permission denied', false)
-    // The call is over for us, the member goes on: past its deadline, or with a lost connection.
+    // The call is over for us, the member goes on: past its deadline, or with a lost connection, where it may
+    // also begin a moment later.
     this.now += fault === 1 ? takes : 1
-    state.busyUntil = this.now + Math.floor(this.#random() * 120_000)
+    state.busyFrom = this.now + (fault === 1 ? 0 : Math.floor(this.#random() * 500))
+    state.busyUntil = state.busyFrom + Math.floor(this.#random() * 20_000)
     throw this.#failure('Defragment', member, 'no answer within 600 s', true)
   }
 
@@ -195,7 +199,8 @@ export class SimulatedCluster implements Etcd {
     for (const touched of this.defragmented
       .filter(other => other !== id)
       .map(other => this.#stateOf(other))) {
-      if (!this.#answers(touched)) fail(`${touched.member.id}, touched before, is still out`)
+      if (!this.#answers(touched) || touched.busyFrom > this.now)
+        fail(`${touched.member.id}, touched before, is still out`)
       if (this.#hasQuorum() && touched.lag > 1_000n)
         fail(`${touched.member.id}, touched before, has not caught up`)
     }
@@ -231,7 +236,7 @@ export class SimulatedCluster implements Etcd {
   }
 
   #answers(state: State): boolean {
-    return state.alive && !state.hidden && state.busyUntil <= this.now
+    return state.alive && !state.hidden && !(state.busyFrom <= this.now && this.now < state.busyUntil)
   }
 
   #stateOf(id: MemberId): State {

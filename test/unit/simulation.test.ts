@@ -80,7 +80,9 @@ async function oneRun(
     trimPath: undefined,
     maxLag: 1000n,
     maxMoves: 5,
-    settleTimeoutMs: 60_000,
+    calmLooks: 3,
+    calmLooksAfterDoubt: 30,
+    settleTimeoutMs: 10_000,
   }
   const stop = new AbortController()
   const events: Event[] = []

@@ -80,6 +80,8 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   trimPath: '/var/lib/etcd',
   maxLag: 1000n,
   maxMoves: 5,
+  calmLooks: 3,
+  calmLooksAfterDoubt: 30,
   settleTimeoutMs: 60_000,
   ...changes,
 })
