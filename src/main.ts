@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { fstatSync, readFileSync } from 'node:fs'
 import process from 'node:process'
-import { cli } from './cli/cli.js'
 
 /** The only file that touches `process`: arguments, signals, streams, exit code. */
 process.title = 'etcd-defrag' // a password on the command line is not for everybody who can run ps
@@ -19,21 +18,22 @@ process.on('uncaughtException', error => {
 })
 
 const { env } = process
-process.exit(
-  await cli(
-    process.argv.slice(2),
-    env,
-    version(),
-    {
-      stdout: process.stdout,
-      stderr: process.stderr,
-      colors: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
-      live: env['TERM'] !== 'dumb',
-      journal: isJournal(env['JOURNAL_STREAM']),
-    },
-    stop.signal,
-  ), // exit and not just an exit code: an encoder that was broken off keeps its threads
+const { cli } = await import('./cli/cli.js') // after the handlers, so that an early signal is heard too
+const code = await cli(
+  process.argv.slice(2),
+  env,
+  version(),
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    colors: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    live: env['TERM'] !== 'dumb',
+    journal: isJournal(env['JOURNAL_STREAM']),
+  },
+  stop.signal,
 )
+await new Promise(resolve => process.stdout.write('', resolve)) // a slow pipe gets all of the report
+process.exit(code) // and not just an exit code: an encoder that was broken off keeps its threads
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -1,4 +1,5 @@
 import { perform } from './act/index.js'
+import { checkTarget } from './backup/files.js'
 import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
 import { leftAlone } from './decide/cluster.js'
@@ -29,10 +30,13 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   let waiting: { since: number; because: string } | undefined
 
   const end = (verdict: Verdict): RunReport => {
-    const alone = after === undefined ? [] : leftAlone(after)
+    const touched = new Set(
+      progress.flatMap(({ kind, step }) => (kind === 'defragment' ? [step.member.id] : [])),
+    )
+    const alone = after === undefined ? [] : leftAlone(after).filter(({ member }) => !touched.has(member))
     const warnings = [
       ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
-      ...warned(progress),
+      ...warned(progress, verdict),
     ]
     const report = {
       startedAt,
@@ -55,24 +59,23 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
       calmLooks = after !== undefined && isCalm(after, view) ? calmLooks + 1 : 1
       before ??= view
       after = view
-      world.tell({ event: 'observed', view })
       const decision = decide(view, progress, policy, calmLooks)
-      if (decision.kind !== 'wait') world.tell({ event: 'decided', decision })
-      switch (decision.kind) {
-        case 'stop':
-          return end(decision.verdict)
-        case 'wait':
-          if (waiting?.because !== decision.because && !decision.calming)
-            world.tell({ event: 'waiting', because: decision.because })
-          waiting = { since: waiting?.since ?? world.now(), because: decision.because }
-          if (world.now() - waiting.since >= policy.settleTimeoutMs) return end(decision.otherwise)
+      if (decision.kind === 'wait') {
+        if (waiting?.because !== decision.because && !decision.calming)
+          world.tell({ event: 'waiting', because: decision.because })
+        waiting = { since: waiting?.since ?? world.now(), because: decision.because }
+        if (world.now() - waiting.since < policy.settleTimeoutMs) {
           await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
-          break
-        case 'do':
-          waiting = undefined
-          progress = [...progress, await perform(decision, { world, view, stop })]
-          calmLooks = 0
+          continue
+        }
       }
+      const action = decision.kind === 'wait' ? decision.otherwise : decision
+      world.tell({ event: 'decided', action })
+      if (action.kind === 'stop') return end(action.verdict)
+      if (progress.length === 0 && policy.backupPath !== undefined) await checkTarget(policy.backupPath)
+      waiting = undefined
+      progress = [...progress, await perform(action, { world, view, stop })]
+      calmLooks = 0
     }
   } catch (error) {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
@@ -81,7 +84,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
 }
 
 /** What the steps have to say that does not decide the verdict. */
-const warned = (progress: Progress): readonly string[] =>
+const warned = (progress: Progress, verdict: Verdict): readonly string[] =>
   progress.flatMap(({ outcome }) => {
     switch (outcome.kind) {
       case 'done':
@@ -89,7 +92,12 @@ const warned = (progress: Progress): readonly string[] =>
       case 'warned':
         return [outcome.problem]
       case 'unanswered':
-      case 'failed':
-        return [describe(outcome.fault)]
+      case 'failed': {
+        const { fault } = outcome
+        if (verdict.kind === 'failed' && verdict.fault === fault) return []
+        // The run went on, and it does so only where the member was ready again.
+        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered'
+        return [isBack ? `${fault.call}: ${fault.problem}; it was over later on` : describe(fault)]
+      }
     }
   })

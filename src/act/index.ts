@@ -1,4 +1,4 @@
-import type { Decision, StepKind, StepOf, StepRecord } from '../model/step.js'
+import type { Action, StepKind, StepOf, StepRecord } from '../model/step.js'
 import type { Actor, Context } from './actor.js'
 import { defragment } from './defragment.js'
 import { moveLeader } from './moveLeader.js'
@@ -10,7 +10,7 @@ const actors: { [K in StepKind]: Actor<K> } = { defragment, moveLeader, snapshot
 
 /** Performs the decided step and records what came of it. */
 export async function perform(
-  decision: Extract<Decision, { kind: 'do' }>,
+  decision: Extract<Action, { kind: 'do' }>,
   context: Context,
 ): Promise<StepRecord> {
   const { step, because } = decision

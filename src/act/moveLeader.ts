@@ -9,7 +9,10 @@ export const moveLeader: Actor<'moveLeader'> = async ({ from, candidates }, { wo
   try {
     await world.etcd.moveLeader(from, to.id)
   } catch (error) {
-    return { ...broken(error), transferee: to.id }
+    const outcome = broken(error)
+    // Leadership had moved by itself since the last look: that is nothing against the candidate.
+    const isOver = outcome.fault.kind === 'etcd' && /not leader/.test(outcome.fault.problem)
+    return isOver ? outcome : { ...outcome, transferee: to.id }
   }
   return { kind: 'done', result: { to }, warnings: [] }
 }

@@ -11,20 +11,25 @@ const TIMEOUT_MS = 15 * 60_000
  */
 export const trim: Actor<'trim'> = async ({ path }, { world, stop }) => {
   const warn = (problem: string) => ({ kind: 'warned', problem: `trim of ${path}: ${problem}` }) as const
-  if ((await kindOf(join(path, 'member'))) !== 'directory')
+  if (!(await isFolder(join(path, 'member'))))
     return warn(
       'no etcd data there (no folder `member`); name the data directory with --data-dir or use --no-trim',
     )
+  const late = AbortSignal.timeout(TIMEOUT_MS)
   try {
     await commitFrees(join(path, 'member', 'snap'))
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT_MS)])
-    const { exitCode, stdout, stderr } = await world.exec('fstrim', ['-v', path], signal)
+    const { exitCode, stdout, stderr } = await world.exec(
+      'fstrim',
+      ['-v', path],
+      AbortSignal.any([stop, late]),
+    )
     const said = (stdout || stderr).trim()
     if (exitCode !== 0) return warn(said === '' ? `fstrim ended with ${exitCode}` : said)
     const bytes = Number(/\((\d+) bytes\)/.exec(said)?.[1] ?? /(\d+) B\b/.exec(said)?.[1] ?? 0)
     return { kind: 'done', result: { bytes, said }, warnings: [] }
   } catch (error) {
     stop.throwIfAborted()
+    if (late.aborted) return warn(`fstrim did not end within ${TIMEOUT_MS / 60_000} min and was stopped`)
     return warn(error instanceof Error ? error.message : String(error))
   }
 }
@@ -43,10 +48,8 @@ async function commitFrees(folder: string): Promise<void> {
   }
 }
 
-async function kindOf(path: string): Promise<'directory' | 'other' | 'nothing'> {
-  try {
-    return (await stat(path)).isDirectory() ? 'directory' : 'other'
-  } catch {
-    return 'nothing' // unreadable counts as absent: fstrim would say no more
-  }
-}
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isDirectory(),
+    () => false, // unreadable counts as absent: fstrim would say no more
+  )

@@ -37,17 +37,19 @@ export async function backUp(
     const archiveBytes = await verify(request, archive, received.sha256)
     const verifyMs = request.now() - verifyFrom
     request.signal.throwIfAborted()
-    await archive.replace(path)
-    const warnings = spooled
-      ? []
-      : [
-          `backup to ${path}: no room to spool the snapshot there (${room} bytes are free, ${roomToSpool(request.expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`,
-        ]
+    const unsynced = await archive.replace(path)
+    const warnings = [
+      ...(spooled ? [] : [tooTight(request, room)]),
+      ...(unsynced === undefined ? [] : [unsynced]),
+    ]
     return { result: { path, archiveBytes, spooled, verifyMs, ...received }, warnings }
   } catch (error) {
     throw error instanceof Failure || request.signal.aborted ? error : backupFailure(path, error)
   }
 }
+
+const tooTight = ({ path, expectedBytes }: BackupRequest, room: number): string =>
+  `backup to ${path}: no room to spool the snapshot there (${room} bytes are free, ${roomToSpool(expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`
 
 type Received = Pick<BackupResult, 'snapshotBytes' | 'sha256' | 'snapshotMs' | 'compressMs'>
 

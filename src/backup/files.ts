@@ -1,10 +1,20 @@
-import { type FileHandle, lstat, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import {
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { pid } from 'node:process'
 import { Failure } from '../model/fault.js'
 
 /** Names of files under way carry the process id, so that a later run can tell a dead run's from a live one's. */
-const underWay = (path: string, owner: number | string, kind: 'spool' | 'partial'): string =>
+const underWay = (path: string, owner: string, kind: 'spool' | 'partial'): string =>
   join(dirname(path), `.${basename(path)}.${owner}.${kind}`)
 
 /** A file of ours that nobody else may read, removed when it goes out of scope unless it was renamed. */
@@ -20,7 +30,7 @@ export class OwnFile implements AsyncDisposable {
 
   /** Creates it beside `target`, mode 0600 from the first byte; never follows or reuses what is there. */
   static async create(target: string, kind: 'spool' | 'partial'): Promise<OwnFile> {
-    const path = underWay(target, pid, kind)
+    const path = underWay(target, await ownId(), kind)
     await rm(path, { force: true }) // a dead run had our process id
     const handle = await open(path, 'wx+', 0o600)
     await handle.chmod(0o600) // a umask may have taken more away
@@ -41,16 +51,20 @@ export class OwnFile implements AsyncDisposable {
     }
   }
 
-  /** Takes the place of `target` so that a power cut leaves either the old file or the new one, whole. */
-  async replace(target: string): Promise<void> {
+  /**
+   * Takes the place of `target` so that a power cut leaves either the old file or the new one, whole. Throws while the
+   * old one is still there; resolves to what went wrong after that, if anything did.
+   */
+  async replace(target: string): Promise<string | undefined> {
     await this.handle.sync()
     await rename(this.path, target)
     this.#kept = true
-    const folder = await open(dirname(target), 'r')
     try {
-      await folder.sync()
-    } finally {
-      await folder.close()
+      const folder = await open(dirname(target), 'r')
+      await folder.sync().finally(() => folder.close())
+      return undefined
+    } catch (error) {
+      return `${target} is in place, but its folder could not be synced (${error}): a power cut now may bring the old one back`
     }
   }
 
@@ -70,16 +84,19 @@ export async function removeLeftovers(target: string): Promise<void> {
       ? /^(\d+)\.(?:spool|partial)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
     if (owner === undefined) continue
-    const lives = owner !== String(pid) && (await exists(`/proc/${owner}`))
+    const lives = owner !== (await ownId()) && (await isOurs(owner))
     if (!lives) await rm(join(folder, entry), { force: true })
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
+/** proc(5): our process id. */
+const ownId = (): Promise<string> => readlink('/proc/self')
+
+/** Whether a process of that id lives and has our name; after a reboot another program may have the id. */
+async function isOurs(id: string): Promise<boolean> {
+  const nameOf = (process: string) => readFile(`/proc/${process}/comm`, 'utf8').catch(() => undefined)
+  return (await nameOf(id)) === (await nameOf('self'))
+}
 
 /** Throws a `backup` fault where no archive could ever be put in place; touches nothing. */
 export async function checkTarget(target: string): Promise<void> {

@@ -19,7 +19,7 @@ const finishing: Readonly<Record<StepKind, string>> = {
 /** `etcd-defrag run`: the job itself, told as it goes and reported at the end. */
 export const runCommand: Command = async ({ config, out, stop }) => {
   const etcd = await connect(config)
-  const tell = await listener(out)
+  const tell = unfailing(await listener(out))
   let step: StepKind | undefined
   stop.addEventListener('abort', () => {
     const end = step === undefined ? 'the run ends here' : finishing[step]
@@ -51,6 +51,15 @@ export const runCommand: Command = async ({ config, out, stop }) => {
     etcd.close()
   }
 }
+
+/** A log that cannot be written, on a full disk for one, must not end a step or take the report with it. */
+const unfailing =
+  (tell: (event: Event) => void) =>
+  (event: Event): void => {
+    try {
+      tell(event)
+    } catch {} // there is nowhere left to say so; exit code and report still tell
+  }
 
 /** Live lines on a terminal, events as JSON elsewhere. */
 async function listener({ stderr, colors, live, journal }: Console): Promise<(event: Event) => void> {

@@ -27,7 +27,7 @@ export type Config = Readonly<{
 
 /**
  * Flag over ETCD_DEFRAG_* over configuration file over ETCDCTL_* over discovery over default, for each option
- * by itself; a certificate and its key come together. Throws a `config` fault that names the place of what is wrong.
+ * by itself; a certificate and its key are both given or both discovered. Throws a `config` fault that names the place of what is wrong.
  */
 export async function resolve(flags: Source, environment: Environment): Promise<Config> {
   const own = ownVariables(environment)

@@ -34,9 +34,12 @@ export function leaderOf(view: ClusterView): Member | undefined {
   const [claim, ...others] = claims
   if (claim === undefined || others.length > 0) return undefined
   const named = find(view, claim)
-  return named === undefined || (isReachable(named) && named.status.leader !== claim)
-    ? undefined
-    : named.member
+  if (named === undefined) return undefined
+  // One that cannot be reached from here leads only if its followers get their reads confirmed by it.
+  const isConfirmed = isReachable(named)
+    ? named.status.leader === claim
+    : statuses.some(m => m.read.kind === 'served')
+  return isConfirmed ? named.member : undefined
 }
 
 /** Raft entries between the highest commit index that any voter knows of and what the member has applied. */

@@ -1,10 +1,28 @@
 import type { Fault } from '../model/fault.js'
-import { type ClusterView, labelOf, type Member, type MemberId } from '../model/member.js'
+import {
+  type ClusterView,
+  labelOf,
+  type Member,
+  type MemberId,
+  type MemberView,
+  type Reachable,
+} from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Decision, Progress, RecordOf, StepKind } from '../model/step.js'
+import type { Action, Decision, Progress, RecordOf, Size, StepKind } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import { checks } from './checks.js'
-import { complaintsOf, find, isHealthy, isReachable, labels, lagOf, leaderOf, voters } from './cluster.js'
+import {
+  alarmsOf,
+  complaintsOf,
+  find,
+  isHealthy,
+  isReachable,
+  labels,
+  lagOf,
+  leaderOf,
+  toleranceOf,
+  voters,
+} from './cluster.js'
 
 type Rule = (view: ClusterView, progress: Progress, policy: Policy, calmLooks: number) => Decision | undefined
 
@@ -63,7 +81,11 @@ function calmed(
 ): Decision | undefined {
   const last = progress.at(-1)
   if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
-  const wanted = last.outcome.kind === 'unanswered' ? policy.calmLooksAfterDoubt : policy.calmLooks
+  const { outcome } = last
+  const isInDoubt =
+    outcome.kind === 'unanswered' ||
+    (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
+  const wanted = isInDoubt ? policy.calmLooksAfterDoubt : policy.calmLooks
   if (calmLooks >= wanted) return undefined
   return { ...waitFor(progress, 'calm', 'leadership or health changes from look to look'), calming: true }
 }
@@ -87,17 +109,24 @@ function notBack(
 
 /** Followers first; then the leader, once it leads no more. */
 function defragmentNext(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
-  if (failedDefragment(progress) !== undefined) return undefined
+  if (failedDefragment(view, progress) !== undefined) return undefined
   const leader = leaderOf(view)
   const pending = pendingMembers(view, progress)
-  const next = pending.find(member => member.id !== leader?.id)
-  if (next !== undefined) {
-    const because =
-      leader === undefined
-        ? 'there is no leader, so the reachable members are taken one at a time'
-        : recordsOf(progress, 'moveLeader').some(record => record.step.from.id === next.id)
-          ? `it no longer leads, ${labelOf(leader)} does`
-          : `a follower, and followers go first: ${labelOf(leader)} leads and keeps serving writes`
+  const next = pending.find(({ member }) => member.id !== leader?.id)
+  if (next !== undefined && leader === undefined) {
+    const because = 'there is no leader, so the reachable members are taken one at a time'
+    const action = defragment(view, next, because)
+    // A quorum without a leader is about to elect one, which nobody may be in the middle of defragmenting.
+    const { voters: all, quorum } = toleranceOf(view)
+    const isElecting = pending.length > 0 && all > 1 && voters(view).filter(isReachable).length >= quorum
+    return isElecting
+      ? { kind: 'wait', because: 'no leader is elected yet', otherwise: action, calming: false }
+      : action
+  }
+  if (next !== undefined && leader !== undefined) {
+    const because = recordsOf(progress, 'moveLeader').some(record => record.step.from.id === next.member.id)
+      ? `it no longer leads, ${labelOf(leader)} does`
+      : `a follower, and followers go first: ${labelOf(leader)} leads and keeps serving writes`
     return defragment(view, next, because)
   }
   const [last] = pending
@@ -108,23 +137,24 @@ function defragmentNext(view: ClusterView, progress: Progress, policy: Policy): 
   if (first === undefined || recordsOf(progress, 'moveLeader').length >= policy.maxMoves) return undefined
   return {
     kind: 'do',
-    step: { kind: 'moveLeader', from: last, candidates: [first, ...more] },
-    because: `${labelOf(last)} leads and is still to be defragmented; a leader at it would hold up the whole cluster's writes`,
+    step: { kind: 'moveLeader', from: last.member, candidates: [first, ...more] },
+    because: `${labelOf(last.member)} leads and is still to be defragmented; a leader at it would hold up the whole cluster's writes`,
   }
 }
 
-function defragment(view: ClusterView, member: Member, because: string): Decision {
+function defragment(view: ClusterView, { member, status }: Reachable, because: string): Action {
   const now = find(view, member.id)
   const proof = now !== undefined && isHealthy(view, now) ? 'linearizableRead' : 'status'
-  return { kind: 'do', step: { kind: 'defragment', member, proof }, because }
+  const { dbSize, dbSizeInUse } = status
+  return { kind: 'do', step: { kind: 'defragment', member, size: { dbSize, dbSizeInUse }, proof }, because }
 }
 
 /** Voters this run can reach and has not sent a Defragment. */
-function pendingMembers(view: ClusterView, progress: Progress): readonly Member[] {
+function pendingMembers(view: ClusterView, progress: Progress): readonly Reachable[] {
   const sent = new Set<MemberId>(recordsOf(progress, 'defragment').map(record => record.step.member.id))
   return voters(view)
-    .filter(m => isReachable(m) && !sent.has(m.member.id))
-    .map(m => m.member)
+    .filter(isReachable)
+    .filter(m => !sent.has(m.member.id))
 }
 
 /** Who may take over: defragmented in this run, healthy, voting, caught up, and not tried in vain. */
@@ -147,7 +177,7 @@ function candidates(view: ClusterView, progress: Progress, policy: Policy): read
 function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
   if (policy.backupPath === undefined || recordsOf(progress, 'snapshot').length > 0) return undefined
   const local = find(view, view.local)
-  if (local === undefined || !isReachable(local)) return undefined
+  if (local === undefined || !isReachable(local) || isCorrupt(view, local)) return undefined
   const lag = lagOf(view, local)
   if (lag > policy.maxLag) {
     const problem = `the local member ${labelOf(local.member)} is ${lag} raft entries behind (at most ${policy.maxLag}): its snapshot would be old`
@@ -159,6 +189,10 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
     because: `the local member ${labelOf(local.member)} is now as small as it gets`,
   }
 }
+
+/** A snapshot of damaged data is whole as a file, and worth less than the previous one. */
+const isCorrupt = (view: ClusterView, { member }: MemberView): boolean =>
+  alarmsOf(view, member.id).includes('CORRUPT')
 
 function trim(_view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
   if (policy.trimPath === undefined || recordsOf(progress, 'trim').length > 0) return undefined
@@ -172,7 +206,7 @@ function trim(_view: ClusterView, progress: Progress, policy: Policy): Decision 
 /** No rule has anything left to do: how did it go? */
 function verdictOf(view: ClusterView, progress: Progress, policy: Policy): Verdict {
   const failed = (fault: Fault): Verdict => ({ kind: 'failed', fault })
-  const broken = failedDefragment(progress)
+  const broken = failedDefragment(view, progress)
   if (broken !== undefined) return failed(broken)
   const pending = pendingMembers(view, progress)
   if (pending.length > 0) {
@@ -181,28 +215,42 @@ function verdictOf(view: ClusterView, progress: Progress, policy: Policy): Verdi
       moves === 0
         ? 'no defragmented, healthy member can take over'
         : `leadership was moved ${moves} times in vain`
-    const problem = `the leader ${labels(pending)} was not defragmented: ${tried}; run again when the cluster is calm`
+    const problem = `the leader ${labels(pending.map(m => m.member))} was not defragmented: ${tried}; run again when the cluster is calm`
     return failed({ kind: 'stopped', check: 'leaderMoved', problem })
   }
   if (policy.backupPath === undefined) return { kind: 'completed' }
   const backup = recordsOf(progress, 'snapshot').at(-1)
-  if (backup === undefined)
-    return failed({
-      kind: 'backup',
-      path: policy.backupPath,
-      problem: 'the local member cannot be reached for a snapshot',
-    })
+  if (backup === undefined) {
+    const local = find(view, view.local)
+    const problem =
+      local !== undefined && isCorrupt(view, local)
+        ? 'the local member has a CORRUPT alarm, so no snapshot of it replaces the previous backup'
+        : 'the local member cannot be reached for a snapshot'
+    return failed({ kind: 'backup', path: policy.backupPath, problem })
+  }
   return backup.outcome.kind === 'failed' ? failed(backup.outcome.fault) : { kind: 'completed' }
 }
 
 const recordsOf = <K extends StepKind>(progress: Progress, kind: K): readonly RecordOf<K>[] =>
   progress.filter((record): record is RecordOf<K> => record.kind === kind)
 
-/** A Defragment that etcd answered with an error: no further member is defragmented after it. */
-function failedDefragment(progress: Progress): Fault | undefined {
-  for (const { outcome } of recordsOf(progress, 'defragment'))
+/**
+ * A Defragment that etcd answered with an error, whose connection was lost (and the member perhaps with it), or that
+ * timed out and left the file as large as it was: no further member is defragmented after it.
+ */
+function failedDefragment(view: ClusterView, progress: Progress): Fault | undefined {
+  for (const { step, outcome } of recordsOf(progress, 'defragment')) {
     if (outcome.kind === 'failed') return outcome.fault
+    if (outcome.kind === 'unanswered' && !hasShrunk(view, step.member.id, step.size)) return outcome.fault
+  }
   return undefined
+}
+
+/** Whether the file is smaller than it was, or had nothing to give back. */
+function hasShrunk(view: ClusterView, id: MemberId, { dbSize, dbSizeInUse }: Size): boolean {
+  const now = find(view, id)
+  if (now === undefined || !isReachable(now)) return false
+  return now.status.dbSize < dbSize || dbSize - dbSizeInUse < dbSize / 10
 }
 
 /** Nothing may be touched now. If time runs out, the step that led here is the one to name. */
@@ -210,5 +258,10 @@ function waitFor(progress: Progress, check: string, problem: string): Extract<De
   const last = progress.at(-1)?.outcome
   const fault: Fault =
     last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind: 'stopped', check, problem }
-  return { kind: 'wait', because: problem, otherwise: { kind: 'failed', fault }, calming: false }
+  return {
+    kind: 'wait',
+    because: problem,
+    otherwise: { kind: 'stop', verdict: { kind: 'failed', fault } },
+    calming: false,
+  }
 }

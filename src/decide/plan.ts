@@ -1,6 +1,6 @@
 import type { ClusterView, MemberId, MemberView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Decision, Progress, Step, StepRecord } from '../model/step.js'
+import type { Action, Progress, Step, StepRecord } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import { decide } from './decide.js'
 
@@ -14,11 +14,11 @@ export type Plan = Readonly<{
 export function planOf(view: ClusterView, policy: Policy): Plan {
   let assumed = view
   let progress: Progress = []
-  const steps: Extract<Decision, { kind: 'do' }>[] = []
+  const steps: Extract<Action, { kind: 'do' }>[] = []
   for (;;) {
-    const decision = decide(assumed, progress, policy)
+    const next = decide(assumed, progress, policy)
+    const decision = next.kind === 'wait' ? next.otherwise : next
     if (decision.kind === 'stop') return { steps, verdict: decision.verdict }
-    if (decision.kind === 'wait') return { steps, verdict: decision.otherwise }
     steps.push(decision)
     progress = [...progress, assumedRecord(decision.step, decision.because)]
     assumed = assumedView(assumed, decision.step)
@@ -30,7 +30,7 @@ function assumedRecord(step: Step, because: string): StepRecord {
   const warnings: readonly string[] = []
   switch (step.kind) {
     case 'defragment': {
-      const result = { before: { dbSize: 0, dbSizeInUse: 0 }, after: undefined }
+      const result = { before: step.size, after: undefined }
       return { ...common, kind: step.kind, step, outcome: { kind: 'done', result, warnings } }
     }
     case 'moveLeader':

@@ -7,8 +7,18 @@ export type Fault = Readonly<
   | { kind: 'refused'; check: string; problem: string }
   /** A check failed after this run had begun to touch members; nothing more was touched. */
   | { kind: 'stopped'; check: string; problem: string }
-  /** A call to etcd failed. `mayHaveRun`: etcd may have taken it, or may still be at it. */
-  | { kind: 'etcd'; call: string; member: MemberId | undefined; problem: string; mayHaveRun: boolean }
+  /**
+   * A call to etcd failed. `mayHaveRun`: etcd may have taken it, or may still be at it. `timedOut`: only our deadline
+   * passed; else the connection was lost, and the member perhaps with it.
+   */
+  | {
+      kind: 'etcd'
+      call: string
+      member: MemberId | undefined
+      problem: string
+      mayHaveRun: boolean
+      timedOut: boolean
+    }
   | { kind: 'backup'; path: string; problem: string }
   | { kind: 'interrupted'; by: string }
   | { kind: 'bug'; problem: string }

@@ -3,8 +3,8 @@ import type { Member, MemberId } from './member.js'
 import type { Verdict } from './verdict.js'
 
 export type Step = Readonly<
-  /** `proof`: what shows afterwards that the member is back; one that served no read before is asked for none. */
-  | { kind: 'defragment'; member: Member; proof: 'linearizableRead' | 'status' }
+  /** `size`: before it. `proof`: what shows afterwards that the member is back; one that served no read is asked for none. */
+  | { kind: 'defragment'; member: Member; size: Size; proof: 'linearizableRead' | 'status' }
   /** `act` picks one of the candidates at random. */
   | { kind: 'moveLeader'; from: Member; candidates: readonly [Member, ...Member[]] }
   | { kind: 'snapshot'; from: Member; path: string }
@@ -59,15 +59,19 @@ export type StepRecord = {
 }[StepKind]
 export type RecordOf<K extends StepKind> = Extract<StepRecord, { kind: K }>
 
+/** The next step, or the end. */
+export type Action = Readonly<
+  { kind: 'do'; step: Step; because: string } | { kind: 'stop'; verdict: Verdict }
+>
+
 /** Everything this run has done so far, oldest first. */
 export type Progress = readonly StepRecord[]
 
 export type Decision = Readonly<
-  | { kind: 'do'; step: Step; because: string }
+  | Action
   /**
    * Nothing may be touched now; look again, and give up with `otherwise` after the settle timeout. `calming`: nothing
    * is wrong, there were only too few looks to be sure.
    */
-  | { kind: 'wait'; because: string; otherwise: Verdict; calming: boolean }
-  | { kind: 'stop'; verdict: Verdict }
+  | { kind: 'wait'; because: string; otherwise: Action; calming: boolean }
 >

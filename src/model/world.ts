@@ -1,6 +1,6 @@
 import type { ClusterView, Member, MemberId, MemberView } from './member.js'
 import type { RunReport } from './report.js'
-import type { Decision, Step, StepRecord } from './step.js'
+import type { Action, Step, StepRecord } from './step.js'
 
 /** The blobs of one Snapshot call, at the pace they are read; `close` ends the call on the server too. */
 export type SnapshotStream = Readonly<{
@@ -31,8 +31,7 @@ export type Phase = 'snapshot' | 'compress' | 'verify'
 export type Event = Readonly<
   /** `notes`: what stood in the way of finding out more about this node's etcd. */
   | { event: 'started'; endpoints: readonly string[]; notes: readonly string[] }
-  | { event: 'observed'; view: ClusterView }
-  | { event: 'decided'; decision: Decision }
+  | { event: 'decided'; action: Action }
   | { event: 'waiting'; because: string }
   | { event: 'stepStarted'; step: Step; because: string }
   /** `of` is undefined where the end is not known. */

@@ -11,6 +11,7 @@ const priorities: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 
  */
 export function log(fd: number, journal: boolean): (event: Event) => void {
   const destination = pino.destination({ dest: fd, sync: true })
+  destination.on('error', () => {}) // see the caller: a log that cannot be written ends nothing
   const prioritized = {
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 30,
@@ -62,7 +63,6 @@ export function log(fd: number, journal: boolean): (event: Event) => void {
           message,
         )
       }
-      case 'observed':
       case 'decided':
       case 'stepProgress':
         return

@@ -78,8 +78,6 @@ export function terminal(screen: Screen, color: Colors, overwrites = true): (eve
       case 'decided':
       case 'ended':
         return leave()
-      case 'observed':
-        return
     }
   }
 }

@@ -265,11 +265,7 @@ export function summaryText(report: RunReport, color: Colors): string {
   return [
     ...(rows.length === 0 ? [] : ['', ...sizes, '']),
     ...notes,
-    ...(report.steps.length === 0
-      ? []
-      : report.leftAlone.map(a =>
-          color.yellow(`left alone: ${shown(a.name || a.member)}, ${shown(a.because, 300)}`),
-        )),
+    ...(report.steps.length === 0 ? [] : report.leftAlone.map(one => color.yellow(aloneText(one)))),
     ...report.warnings.map(warning => color.yellow(`warning: ${sentence(warning)}`)),
     `${verdictText(report.verdict, color)} · ${span(report.endedAt - report.startedAt)}${total}`,
   ].join('\n')

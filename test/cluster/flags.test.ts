@@ -162,6 +162,32 @@ for (const suite of suites)
       })
     })
 
+    test('--force-unhealthy and --force-nonleader: the real leader hands over, the dead one is skipped, the local one is backed up', async () => {
+      await using cluster = await Cluster.start({ suite, size: 5 })
+      await fragment(cluster, 10)
+      await withFolder(async folder => {
+        const leader = await cluster.leader()
+        const [local, dead, ...others] = await cluster.followers()
+        assert.ok(local && dead)
+        await cluster.kill(dead)
+        const job = [
+          ...cluster.flags(local),
+          '--no-trim',
+          '--backup-path',
+          join(folder, 'b.xz'),
+          '--output',
+          'json',
+        ]
+        const report = documentOf(await etcdDefrag([...job, '--force-unhealthy', '--force-nonleader']))
+        assert.equal(report.verdict, 'completed', JSON.stringify(report))
+        for (const member of [local, leader, ...others])
+          assert.equal(await cluster.defragmentations(member), 1)
+        assert.deepEqual(report.steps.at(-1).member.name, local.name)
+        assert.deepEqual(report.steps.at(-2).member.name, leader.name)
+        assert.match(report.warnings.join(), /1 further failure can be borne/)
+      })
+    })
+
     test('without a leader --force-unhealthy defragments the reachable members and moves no leadership', async () => {
       await using cluster = await Cluster.start({ suite })
       await fragment(cluster, 10)

@@ -3,9 +3,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { AlarmAction, AlarmType } from 'etcd3'
 import { Cluster, until } from '../lab/cluster.js'
 import { documentOf, etcdDefrag, start } from '../lab/command.js'
-import { fragment } from '../lab/fill.js'
+import { clientOf, fragment } from '../lab/fill.js'
 import { isRoot, LoopDevice } from '../lab/loopDevice.js'
 import { restore } from '../lab/restore.js'
 
@@ -124,7 +125,11 @@ describe('a run that is disturbed', { timeout: 120_000 }, () => {
     const leader = await cluster.leader()
     const running = start([...cluster.flags(leader), '--no-trim', '--no-backup', '--output', 'json'])
     await running.said(/"event":"stepStarted","step":"defragment"/)
+    const frozen = cluster.members.find(m => running.stderr().includes(`"name":"${m.name}"`))
+    frozen?.process?.kill('SIGSTOP') // so that the signal truly comes in the middle
     running.kill('SIGTERM')
+    await running.said(/"event":"interrupting"/)
+    frozen?.process?.kill('SIGCONT')
     const report = documentOf(await running.ended)
     assert.equal(report.exitCode, 75)
     const counts = await Promise.all(cluster.members.map(m => cluster.defragmentations(m)))
@@ -133,6 +138,86 @@ describe('a run that is disturbed', { timeout: 120_000 }, () => {
       report.steps.map((s: { outcome: string }) => s.outcome),
       ['done'],
     )
+  })
+
+  test('a member that dies in its defragmentation ends the defragmenting: the others are not put to the same test', async () => {
+    await using cluster = await Cluster.start()
+    await fragment(cluster, 60)
+    const leader = await cluster.leader()
+    const path = join(cluster.folder, 'etcd-backup.xz')
+    const running = start([...cluster.flags(leader), '--no-trim', '--backup-path', path, '--output', 'json'])
+    await running.said(/"event":"stepStarted","step":"defragment"/)
+    const dying = cluster.members.find(m => running.stderr().includes(`"name":"${m.name}"`))
+    assert.ok(dying)
+    dying.process?.kill('SIGSTOP')
+    await cluster.kill(dying)
+    await cluster.restart(dying)
+    const report = documentOf(await running.ended)
+    assert.equal(report.exitCode, 76, JSON.stringify(report))
+    assert.match(report.reason, new RegExp(`member ${dying.name}`))
+    assert.deepEqual(
+      kinds(report),
+      ['defragment', 'snapshot'],
+      'the cluster is whole again, so a backup is taken',
+    )
+    for (const member of cluster.members) assert.equal(await cluster.defragmentations(member), 0)
+    assert.deepEqual([await cluster.leader(), report.leftAlone], [leader, []])
+  })
+
+  test('a log that cannot be written ends nothing and takes nothing from the report', async () => {
+    await using cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    const job = [...cluster.flags(leader), '--no-trim', '--no-backup', '--output', 'json']
+    const ended = await etcdDefrag(job, { through: ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh'] })
+    assert.deepEqual([ended.code, kinds(documentOf(ended)).length], [0, 4])
+  })
+})
+
+describe('what is no work for a run', { timeout: 120_000 }, () => {
+  test('endpoints of two clusters: nothing is run in either', async () => {
+    await using one = await Cluster.start({ tls: false })
+    await using other = await Cluster.start({ tls: false, size: 1 })
+    const urls = [await one.leader(), ...other.members].map(m => m.clientUrl).join(',')
+    const ended = await etcdDefrag(['--endpoints', urls, '--no-trim', '--no-backup', '--output', 'json'])
+    assert.equal(ended.code, 69)
+    assert.match(documentOf(ended).reason, /--endpoints names more than one cluster/)
+    for (const member of one.members) assert.equal(await one.defragmentations(member), 0)
+    for (const member of other.members) assert.equal(await other.defragmentations(member), 0)
+  })
+
+  test('a backup of a member with a CORRUPT alarm: the last good one stays, exit code 73', async () => {
+    await using cluster = await Cluster.start({ size: 1, tls: false })
+    const [only] = cluster.members
+    assert.ok(only)
+    const client = await clientOf(cluster)
+    const { members } = await client.cluster.memberList({})
+    const memberID = members[0]?.ID ?? ''
+    await client.maintenance.alarm({ action: AlarmAction.Activate, memberID, alarm: AlarmType.Corrupt })
+    client.close()
+    const path = join(cluster.folder, 'etcd-backup.xz')
+    await writeFile(path, 'the last good backup')
+    const forced = ['--force-single', '--force-unhealthy', '--no-trim', '--backup-path', path]
+    const ended = await etcdDefrag([...cluster.flags(only), ...forced, '--output', 'json'])
+    assert.equal(ended.code, 73, ended.stdout)
+    assert.match(documentOf(ended).reason, /CORRUPT/)
+    assert.equal(await readFile(path, 'utf8'), 'the last good backup')
+  })
+
+  test('a backup path that cannot be: nothing is touched, exit code 73', async () => {
+    await using cluster = await Cluster.start({ size: 1, tls: false })
+    const [only] = cluster.members
+    assert.ok(only)
+    for (const path of [cluster.folder, join(cluster.folder, 'no/such/folder/b.xz')]) {
+      const job: readonly string[] = [
+        ...cluster.flags(only),
+        '--force-single',
+        '--no-trim',
+        '--backup-path',
+        path,
+      ]
+      assert.equal((await etcdDefrag(job)).code, 73)
+    }
+    assert.equal(await cluster.defragmentations(only), 0)
   })
 })
 

@@ -10,27 +10,33 @@ const run = promisify(execFile)
 export class LoopDevice implements AsyncDisposable {
   readonly folder: string
   readonly mountPoint: string
-  readonly #device: string
   readonly #file: string
+  #device = ''
+  #isMounted = false
 
-  private constructor(folder: string, file: string, device: string) {
+  private constructor(folder: string, file: string) {
     this.folder = folder
     this.mountPoint = join(folder, 'mounted')
     this.#file = file
-    this.#device = device
   }
 
   static async create(megabytes: number): Promise<LoopDevice> {
     const folder = await mkdtemp(join(tmpdir(), 'etcd-loop-'))
     const file = join(folder, 'disk')
-    await writeFile(file, '')
-    await truncate(file, megabytes * 1024 * 1024)
-    await run('mkfs.ext4', ['-q', '-E', 'nodiscard', file])
-    const { stdout } = await run('losetup', ['-f', '--show', file])
-    const loop = new LoopDevice(folder, file, stdout.trim())
-    await mkdir(loop.mountPoint)
-    await run('mount', [loop.#device, loop.mountPoint])
-    return loop
+    const loop = new LoopDevice(folder, file)
+    try {
+      await mkdir(loop.mountPoint)
+      await writeFile(file, '')
+      await truncate(file, megabytes * 1024 * 1024)
+      await run('mkfs.ext4', ['-q', '-E', 'nodiscard', file])
+      loop.#device = (await run('losetup', ['-f', '--show', file])).stdout.trim()
+      await run('mount', [loop.#device, loop.mountPoint])
+      loop.#isMounted = true
+      return loop
+    } catch (error) {
+      await loop[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   /** Bytes the backing file truly occupies, after everything written has reached it. */
@@ -41,8 +47,8 @@ export class LoopDevice implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run('umount', [this.mountPoint])
-    await run('losetup', ['-d', this.#device])
+    if (this.#isMounted) await run('umount', [this.mountPoint])
+    if (this.#device !== '') await run('losetup', ['-d', this.#device])
     await rm(this.folder, { recursive: true })
   }
 }

@@ -95,6 +95,10 @@ function fetchEtcd(suite) {
   const target = join(cache, `etcd-${suite}`)
   if (existsSync(join(target, 'usr/bin/etcd'))) return
   say(`fetching etcd from Debian ${suite}`)
+  for (const name of existsSync(cache) ? readdirSync(cache) : []) {
+    const owner = /^fetch-.*-(\d+)$/.exec(name)?.[1] // of a call that was ended in the middle
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(join(cache, name), { recursive: true })
+  }
   const work = join(cache, `fetch-${suite}-${process.pid}`)
   mkdirSync(join(work, 'lists/partial'), { recursive: true })
   mkdirSync(join(work, 'cache/archives/partial'), { recursive: true })

@@ -117,6 +117,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     member: undefined,
     problem: 'the stream broke off',
     mayHaveRun: false,
+    timedOut: false,
   })
 
   it('whatever happens to the stream, in whatever pieces it comes', async () => {

@@ -14,7 +14,8 @@ import { backedUp, cluster, defragmented, idOf, moved, policy, trimmed } from '.
 
 /** A decision in a word or two. */
 function brief(decision: Decision): string {
-  if (decision.kind === 'wait') return 'wait'
+  if (decision.kind === 'wait')
+    return decision.otherwise.kind === 'do' ? `wait, else ${brief(decision.otherwise)}` : 'wait'
   if (decision.kind === 'stop') {
     const { verdict } = decision
     if (verdict.kind === 'completed') return 'completed'
@@ -48,6 +49,8 @@ const leaderless = cluster({
   m2: { leader: undefined, read: failing },
   m3: down,
 })
+
+const alone = cluster({ m1: { leader: undefined, read: failing }, m2: down, m3: down })
 
 type Row = readonly [name: string, view: ClusterView, changes: Partial<Policy>, expected: string]
 
@@ -190,11 +193,39 @@ describe('the next step', () => {
     ],
     ['... nor while it lags', cluster({ m2: { applied: 8_000n } }), [defragmented('m2')], {}, 'wait'],
     [
-      'an unanswered one that is back again is done',
-      cluster(),
+      'an unanswered one that is back again, and smaller, is done',
+      cluster({ m2: { dbSize: 100 } }),
       [defragmented('m2', 'unanswered')],
       {},
       'defragment m3',
+    ],
+    [
+      'an unanswered one that is back again, and as large as before, ends the defragmenting',
+      cluster(),
+      [defragmented('m2', 'unanswered')],
+      {},
+      'snapshot m1',
+    ],
+    [
+      '... and the run is a failure',
+      cluster(),
+      [defragmented('m2', 'unanswered'), backedUp(), trimmed],
+      {},
+      'failed etcd',
+    ],
+    [
+      'leadership does not move to one that was not made smaller',
+      cluster(),
+      [defragmented('m2', 'unanswered'), defragmented('m3')],
+      {},
+      'snapshot m1',
+    ],
+    [
+      'a CORRUPT local member is not backed up over the last good backup',
+      cluster({ m1: { alarms: [{ member: idOf('m1'), kind: 'CORRUPT' }] } }, ['m1']),
+      [defragmented('m1')].map(asReachableOnly),
+      { forceUnhealthy: true, trimPath: undefined },
+      'failed backup',
     ],
     [
       'an unanswered one that is still out is waited for',
@@ -270,7 +301,7 @@ describe('the next step', () => {
     ],
     [
       'without a leader the reachable are taken one at a time',
-      leaderless,
+      alone,
       [],
       { forceUnhealthy: true, forceNonleader: true },
       'defragment m1',
@@ -281,6 +312,13 @@ describe('the next step', () => {
       [defragmented('m1'), defragmented('m2')].map(asReachableOnly),
       { forceUnhealthy: true, forceNonleader: true },
       'snapshot m1',
+    ],
+    [
+      'a quorum without a leader is given time to elect one, also under --force-unhealthy',
+      cluster({ m1: { leader: undefined }, m2: { leader: undefined }, m3: down }),
+      [],
+      { forceUnhealthy: true, forceNonleader: true },
+      'wait, else defragment m1',
     ],
     ['the only voter is defragmented where it is', single, [], { forceSingle: true }, 'defragment m1'],
     [
@@ -323,7 +361,7 @@ describe('the next step', () => {
       ['wait', 'wait', 'defragment m3'],
     )
     assert.equal(next([defragmented('m2', 'unanswered')], 29), 'wait')
-    assert.equal(next([defragmented('m2', 'unanswered')], 30), 'defragment m3')
+    assert.equal(next([defragmented('m2', 'unanswered')], 30), 'snapshot m1')
     assert.equal(next([...followers, moved('m1', 'm2'), defragmented('m1'), backedUp()], 1), 'trim')
   })
 
@@ -340,9 +378,10 @@ describe('the next step', () => {
 
   test('when waiting runs out, the unanswered call is what the run names, with exit code 76', () => {
     const decision = decide(cluster({ m2: down }), [defragmented('m2', 'unanswered')], policy())
-    assert.ok(decision.kind === 'wait' && decision.otherwise.kind === 'failed')
-    assert.equal(decision.otherwise.fault.kind, 'etcd')
-    assert.equal(exitCodeOf(decision.otherwise), 76)
+    assert.ok(decision.kind === 'wait' && decision.otherwise.kind === 'stop')
+    const { verdict } = decision.otherwise
+    assert.equal(verdict.kind === 'failed' && verdict.fault.kind, 'etcd')
+    assert.equal(exitCodeOf(verdict), 76)
   })
 })
 
@@ -381,6 +420,7 @@ describe('what is said of a cluster', () => {
     assert.equal(leaderOf(cluster({ m3: { leader: 'm3', term: 3n } }))?.name, 'm1')
     assert.equal(leaderOf(cluster({ m1: { leader: 'm2' } })), undefined)
     assert.equal(leaderOf(cluster({ m1: down }))?.name, 'm1')
+    assert.equal(leaderOf(cluster({ m1: down, m2: { read: failing }, m3: { read: failing } })), undefined)
   })
 
   test('how many further failures can be borne', () => {

@@ -238,6 +238,7 @@ export const timedOut: Fault = {
   member: m3.id,
   problem: 'no answer within 600 s',
   mayHaveRun: true,
+  timedOut: true,
 }
 export const refused: Fault = {
   kind: 'etcd',
@@ -245,6 +246,7 @@ export const refused: Fault = {
   member: m1.id,
   problem: 'not leader',
   mayHaveRun: false,
+  timedOut: false,
 }
 export const noSpace: Fault = { kind: 'backup', path: '/b.xz', problem: 'no space left' }
 export const backup: BackupResult = {
@@ -255,6 +257,7 @@ export const backup: BackupResult = {
 export const defragment = (of: Member): StepOf<'defragment'> => ({
   kind: 'defragment',
   member: of,
+  size: { dbSize: 8 * MIB, dbSizeInUse: 2 * MIB },
   proof: 'linearizableRead',
 })
 export const move: StepOf<'moveLeader'> = { kind: 'moveLeader', from: m1, candidates: [m2, m3] }

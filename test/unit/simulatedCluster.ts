@@ -25,6 +25,8 @@ type State = {
   /** It defragments, and answers nobody, from then until then. */
   busyFrom: number
   busyUntil: number
+  /** Its file is small from then on. */
+  smallFrom: number
   lag: bigint
 }
 
@@ -60,6 +62,7 @@ export class SimulatedCluster implements Etcd {
       hidden: false,
       busyFrom: 0,
       busyUntil: 0,
+      smallFrom: Number.POSITIVE_INFINITY,
       lag: 0n,
     }))
     this.#elect()
@@ -74,6 +77,10 @@ export class SimulatedCluster implements Etcd {
 
   get voters(): readonly MemberId[] {
     return this.#states.filter(s => !s.member.learner).map(s => s.member.id)
+  }
+
+  isSmall(id: MemberId): boolean {
+    return this.#stateOf(id).smallFrom <= this.now
   }
 
   /** Voters that can be reached now. */
@@ -110,7 +117,7 @@ export class SimulatedCluster implements Etcd {
           : { kind: 'served', tookMs: 1 },
       status: {
         version: '3.5.16',
-        dbSize: 100,
+        dbSize: this.isSmall(member.id) ? 10 : 100,
         dbSizeInUse: 10,
         leader,
         raftTerm: this.#term,
@@ -130,25 +137,39 @@ export class SimulatedCluster implements Etcd {
     if (this.#random() >= this.#scenario.defragmentFaults) {
       this.now += takes
       this.answered.push(member.id)
+      state.smallFrom = this.now
       if (this.#random() < 0.2) state.lag = 5_000n // behind, and catches up later
       return
     }
-    const fault = Math.floor(this.#random() * 3)
+    const fault = Math.floor(this.#random() * 4)
     if (fault === 0) throw this.#failure('Defragment', member, 'etcdserver: permission denied', false)
+    if (fault === 1) {
+      // It crashes in the middle of it, and comes back as large as it was.
+      state.busyFrom = this.now
+      state.busyUntil = this.now + Math.floor(this.#random() * 20_000)
+      throw this.#failure('Defragment', member, 'read ECONNRESET', true, false)
+    }
     // The call is over for us, the member goes on: past its deadline, or with a lost connection, where it may
     // also begin a moment later.
-    this.now += fault === 1 ? takes : 1
-    state.busyFrom = this.now + (fault === 1 ? 0 : Math.floor(this.#random() * 500))
+    const timedOut = fault === 2
+    this.now += timedOut ? takes : 1
+    state.busyFrom = this.now + (timedOut ? 0 : Math.floor(this.#random() * 500))
     state.busyUntil = state.busyFrom + Math.floor(this.#random() * 20_000)
-    throw this.#failure('Defragment', member, 'no answer within 600 s', true)
+    state.smallFrom = state.busyUntil
+    throw this.#failure(
+      'Defragment',
+      member,
+      timedOut ? 'no answer within 600 s' : 'read ECONNRESET',
+      true,
+      timedOut,
+    )
   }
 
   async moveLeader(from: Member, to: MemberId): Promise<void> {
     const target = this.#stateOf(to)
     if (from.id !== this.#leader)
       this.violations.push(`MoveLeader was sent to ${from.id}, ${this.#leader} leads`)
-    if (!this.answered.includes(to) && !this.defragmented.includes(to))
-      this.violations.push(`${to} was not defragmented before it was to lead`)
+    if (!this.isSmall(to)) this.violations.push(`${to} was not defragmented before it was to lead`)
     if (target.member.learner || !this.#answers(target)) this.violations.push(`${to} is no member to lead`)
     const chance = this.#random()
     const { moveFaults } = this.#scenario
@@ -226,7 +247,9 @@ export class SimulatedCluster implements Etcd {
 
   #elect(): void {
     const able = this.#states.filter(s => !s.member.learner && s.alive)
-    this.#leader = this.#hasQuorum() ? able[Math.floor(this.#random() * able.length)]?.member.id : undefined
+    // For a while there may be none although a quorum lives.
+    const isDecided = this.#hasQuorum() && this.#random() < 0.7
+    this.#leader = isDecided ? able[Math.floor(this.#random() * able.length)]?.member.id : undefined
     this.#term += 1n
   }
 
@@ -245,8 +268,14 @@ export class SimulatedCluster implements Etcd {
     return state
   }
 
-  #failure(call: string, { id }: Member, problem: string, mayHaveRun: boolean): Failure {
-    return new Failure({ kind: 'etcd', call, member: id, problem, mayHaveRun })
+  #failure(
+    call: string,
+    { id }: Member,
+    problem: string,
+    mayHaveRun: boolean,
+    timedOut = mayHaveRun,
+  ): Failure {
+    return new Failure({ kind: 'etcd', call, member: id, problem, mayHaveRun, timedOut })
   }
 }
 

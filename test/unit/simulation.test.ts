@@ -129,7 +129,10 @@ function judge(report: RunReport, cluster: SimulatedCluster, policy: Policy): vo
   if (verdict.kind !== 'completed') return
   const sent = new Set(cluster.defragmented)
   const expected = policy.forceUnhealthy ? cluster.reachableVoters : cluster.voters
-  for (const id of expected) assert.ok(sent.has(id), `completed, and ${id} was not defragmented`)
+  for (const id of expected) {
+    assert.ok(sent.has(id), `completed, and ${id} was not defragmented`)
+    assert.ok(cluster.isSmall(id), `completed, and ${id} is as large as before`)
+  }
   if (policy.backupPath !== undefined)
     assert.equal(steps.filter(s => s.kind === 'snapshot' && s.outcome.kind === 'done').length, 1)
 }

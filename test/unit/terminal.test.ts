@@ -18,7 +18,6 @@ import {
   snapshot,
   steps,
   trim,
-  view,
 } from './fixtures.js'
 
 const MIB = 1 << 20
@@ -55,10 +54,9 @@ describe('the terminal', () => {
       listen({ event: 'stepStarted', step: one.step, because: one.because })
       t.mock.timers.tick(1000)
       listen({ event: 'stepEnded', record: one })
-      listen({ event: 'observed', view })
       listen({ event: 'waiting', because: 'm2 sees no leader' })
       t.mock.timers.tick(1000)
-      listen({ event: 'decided', decision: { kind: 'stop', verdict: report.verdict } })
+      listen({ event: 'decided', action: { kind: 'stop', verdict: report.verdict } })
     }
     listen({ event: 'ended', report })
     assert.deepEqual(rows(written()), [
@@ -165,7 +163,7 @@ describe('names and words from etcd', () => {
   }
   const nameOf = (word: string) => member('1', { name: word, clientUrls: [word] })
   const faultOf = (problem: string) =>
-    ({ kind: 'etcd', call: 'Defragment', member: m1.id, problem, mayHaveRun: true }) as const
+    ({ kind: 'etcd', call: 'Defragment', member: m1.id, problem, mayHaveRun: true, timedOut: true }) as const
   const viewOf = (word: string): ClusterView => ({
     clusterId: '1',
     local: m1.id,

@@ -92,7 +92,7 @@ const size = { dbSize: 200, dbSizeInUse: 100 }
 export const defragmented = (name: string, ended: 'done' | 'unanswered' | 'failed' = 'done'): StepRecord => ({
   ...common,
   kind: 'defragment',
-  step: { kind: 'defragment', member: member(name), proof: 'linearizableRead' },
+  step: { kind: 'defragment', member: member(name), size, proof: 'linearizableRead' },
   outcome:
     ended === 'done'
       ? { kind: 'done', result: { before: size, after: { dbSize: 100, dbSizeInUse: 100 } }, warnings: [] }
@@ -104,6 +104,7 @@ export const defragmented = (name: string, ended: 'done' | 'unanswered' | 'faile
             member: idOf(name),
             problem: 'no answer',
             mayHaveRun: ended === 'unanswered',
+            timedOut: ended === 'unanswered',
           },
         },
 })
@@ -124,6 +125,7 @@ export const moved = (from: string, to: string, ended: 'done' | 'unanswered' = '
             member: idOf(from),
             problem: 'no answer',
             mayHaveRun: true,
+            timedOut: true,
           },
         },
 })

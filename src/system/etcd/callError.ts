@@ -5,16 +5,18 @@ export class CallError extends Error {
   override readonly name = 'CallError'
   /** False when it is certain that etcd did not act on the call. */
   readonly mayHaveRun: boolean
+  readonly timedOut: boolean
   readonly tokenExpired: boolean
   readonly permissionDenied: boolean
 
   constructor(
     problem: string,
-    facts: { mayHaveRun: boolean; tokenExpired?: boolean; permissionDenied?: boolean },
+    facts: { mayHaveRun: boolean; timedOut?: boolean; tokenExpired?: boolean; permissionDenied?: boolean },
     cause?: unknown,
   ) {
     super(problem, { cause })
     this.mayHaveRun = facts.mayHaveRun
+    this.timedOut = facts.timedOut ?? false
     this.tokenExpired = facts.tokenExpired ?? false
     this.permissionDenied = facts.permissionDenied ?? false
   }
@@ -42,6 +44,7 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
     wordsFor(error.code, details, timeoutMs),
     {
       mayHaveRun: sent && !answers.has(error.code),
+      timedOut: error.code === status.DEADLINE_EXCEEDED,
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
     },

@@ -180,7 +180,8 @@ export class Connection {
       const isUp = () => client.getChannel().getConnectivityState(false) === connectivityState.READY
       const dialing = setTimeout(() => {
         if (isUp()) return
-        reject(new CallError(`no connection within ${dialTimeoutMs} ms`, { mayHaveRun: false }))
+        // Not sure that it was not sent: the connection may have come and gone meanwhile.
+        reject(new CallError(`no connection within ${dialTimeoutMs} ms`, { mayHaveRun: true }))
         call.cancel()
       }, dialTimeoutMs)
       if (isUp()) clearTimeout(dialing)

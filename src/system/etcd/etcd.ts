@@ -20,6 +20,8 @@ export type EtcdSettings = ConnectionSettings &
     defragTimeoutMs: number
   }>
 
+const notSent = { mayHaveRun: false, timedOut: false }
+
 /** raft gives a transfer up after one election timeout, 1 s by default; the call itself would go on polling. */
 const MOVE_TIMEOUT_MS = 5_000
 /** A snapshot stream that sends nothing for so long is taken for dead. */
@@ -47,14 +49,19 @@ export class EtcdCluster implements Etcd {
   async #observe(): Promise<ClusterView> {
     const { endpoints } = this.#settings
     const problems = await Promise.all(endpoints.map(url => this.#greet(url)))
+    const said = problems
+      .map((problem, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
+      .join('; ')
+    if (this.#members.length === 0 && problems.some(problem => /another cluster/.test(problem ?? '')))
+      throw new Failure({
+        kind: 'refused',
+        check: 'oneCluster',
+        problem: `--endpoints names more than one cluster: ${said}`,
+      })
     const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
-    if (
-      !(await this.#listMembers([...asked].filter(url => this.#answering.has(url)))) &&
-      this.#members.length === 0
-    ) {
-      const problem = `etcd cannot be reached: ${problems.map((p, i) => `${endpoints[i]}: ${p ?? 'gives no member list'}`).join('; ')}`
-      throw new Failure({ kind: 'refused', check: 'reachable', problem })
-    }
+    const hasList = await this.#listMembers([...asked].filter(url => this.#answering.has(url)))
+    if (!hasList && this.#members.length === 0)
+      throw new Failure({ kind: 'refused', check: 'reachable', problem: `etcd cannot be reached: ${said}` })
     this.#local ??=
       this.#answering.get(endpoints[0]) ?? this.#members.find(m => m.clientUrls.includes(endpoints[0]))?.id
     const members = await Promise.all(this.#members.map(member => this.probe(member)))
@@ -65,6 +72,9 @@ export class EtcdCluster implements Etcd {
   async #greet(url: string): Promise<string | undefined> {
     try {
       const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
+      const cluster = idOf(answer.header.cluster_id)
+      this.#clusterId ||= cluster
+      if (cluster !== this.#clusterId) return `a member of another cluster (${cluster}) answers there`
       this.#answering.set(url, idOf(answer.header.member_id))
       return undefined
     } catch (error) {
@@ -79,8 +89,8 @@ export class EtcdCluster implements Etcd {
         const answer = await this.#at(url).call<MemberListAnswer>('Cluster', 'memberList', {
           linearizable: false,
         })
+        if (idOf(answer.header.cluster_id) !== this.#clusterId) continue
         this.#members = answer.members.map(memberOf)
-        this.#clusterId = idOf(answer.header.cluster_id)
         return true
       } catch (error) {
         problemOf(error) // the next endpoint may give it; a bug of ours is thrown on
@@ -103,13 +113,10 @@ export class EtcdCluster implements Etcd {
           continue
         }
         this.#answering.set(url, id)
-        return {
-          kind: 'reachable',
-          member,
-          endpoint: url,
-          status: statusOf(answer),
-          read: await this.#read(member, url),
-        }
+        // Asked last, since the read may have taken long and what is decided on must be of now.
+        const read = await this.#read(member, url)
+        const status = statusOf(await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {}))
+        return { kind: 'reachable', member, endpoint: url, status, read }
       } catch (error) {
         problems.push(`${url}: ${problemOf(error)}`)
       }
@@ -170,8 +177,8 @@ export class EtcdCluster implements Etcd {
       await send(url)
     } catch (error) {
       const problem = `member ${labelOf(member)} at ${url}: ${problemOf(error)}`
-      const mayHaveRun = error instanceof CallError && error.mayHaveRun
-      throw new Failure({ kind: 'etcd', call, member: member.id, problem, mayHaveRun }, error)
+      const { mayHaveRun, timedOut } = error instanceof CallError ? error : notSent
+      throw new Failure({ kind: 'etcd', call, member: member.id, problem, mayHaveRun, timedOut }, error)
     }
   }
 
@@ -179,7 +186,7 @@ export class EtcdCluster implements Etcd {
     const url = this.#urlsOf(member).find(candidate => this.#answering.get(candidate) === member.id)
     if (url !== undefined) return url
     const problem = `member ${labelOf(member)} does not answer at any of its client URLs`
-    throw new Failure({ kind: 'etcd', call, member: member.id, problem, mayHaveRun: false })
+    throw new Failure({ kind: 'etcd', call, member: member.id, problem, ...notSent })
   }
 
   /** Configured endpoints where the member answered, then its own client URLs. */
@@ -205,7 +212,7 @@ function problemOf(error: unknown): string {
 
 function snapshotFailure(from: Member, url: string, error: unknown): Failure {
   const problem = `member ${labelOf(from)} at ${url}: ${problemOf(error)}`
-  return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, mayHaveRun: false }, error)
+  return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, ...notSent }, error)
 }
 
 async function* blobsOf(
