@@ -72,15 +72,27 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
       const action = decision.kind === 'wait' ? decision.otherwise : decision
       world.tell({ event: 'decided', action })
       if (action.kind === 'stop') return end(action.verdict)
-      if (progress.length === 0 && policy.backupPath !== undefined) await checkTarget(policy.backupPath)
+      if (progress.length === 0) await checkPaths(policy)
       waiting = undefined
       progress = [...progress, await perform(action, { world, view, stop })]
       calmLooks = 0
     }
   } catch (error) {
-    const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
+    // A member whose call is still open is worth more words than the signal that came meanwhile.
+    const last = progress.at(-1)?.outcome
+    const fault =
+      last?.kind === 'unanswered'
+        ? last.fault
+        : stop.aborted
+          ? ({ kind: 'interrupted', by: String(stop.reason) } as const)
+          : faultOf(error)
     return end({ kind: 'failed', fault })
   }
+}
+
+/** Throws a `backup` fault where the backup could never be put in place, before anything is touched. */
+export async function checkPaths({ backupPath }: Policy): Promise<void> {
+  if (backupPath !== undefined) await checkTarget(backupPath)
 }
 
 /** What the steps have to say that does not decide the verdict. */

@@ -16,6 +16,9 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const stop = new AbortController()
 for (const signal of signals) process.on(signal, () => stop.abort(signal))
 
+// A reader that leaves (`| head`) ends the demo as a signal would.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort('a closed output'))
+
 const say = (text: string) => process.stdout.write(`\n# ${text}\n`)
 
 /** Shows a command as one would type it, and runs it with our own terminal. */
@@ -23,7 +26,8 @@ async function show(words: string, args: readonly string[]): Promise<void> {
   stop.signal.throwIfAborted()
   process.stdout.write(`\n$ etcd-defrag ${words}\n`)
   const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' })
-  const end = () => child.kill('SIGTERM')
+  // The signal itself: from a terminal it has come to the child too, and it counts once.
+  const end = () => child.kill(signals.find(signal => signal === stop.signal.reason) ?? 'SIGTERM')
   stop.signal.addEventListener('abort', end)
   const [code] = await once(child, 'exit')
   stop.signal.removeEventListener('abort', end)

@@ -24,7 +24,7 @@ export async function cli(
   let request: Request | undefined
   let notes: readonly string[] = []
   try {
-    request = await parse(argv, version, out.stdout.columns ?? 110)
+    request = await parse(argv, version, out.stdout.columns || 110)
     if (request.kind === 'print') {
       out.stdout.write(`${request.text}\n`)
       return 0

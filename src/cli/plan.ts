@@ -1,8 +1,12 @@
 import { cautions } from '../decide/cautions.js'
-import { planOf } from '../decide/plan.js'
+import { type Plan, planOf } from '../decide/plan.js'
+import { faultOf } from '../model/fault.js'
+import type { ClusterView } from '../model/member.js'
+import type { Policy } from '../model/policy.js'
 import { exitCodeOf } from '../model/verdict.js'
 import { planJson } from '../report/json.js'
 import { colorsFor, planText } from '../report/text.js'
+import { checkPaths } from '../run.js'
 import type { Command } from './command.js'
 import { connect, policyOf } from './world.js'
 
@@ -12,7 +16,7 @@ export const planCommand: Command = async ({ config, out, stop }) => {
   try {
     const view = await etcd.observe(stop)
     const policy = policyOf(config)
-    const plan = planOf(view, policy)
+    const plan = await previewOf(view, policy)
     const warnings = plan.steps.length === 0 ? [] : cautions(view, policy)
     const text =
       config.values.output === 'json'
@@ -22,5 +26,16 @@ export const planCommand: Command = async ({ config, out, stop }) => {
     return exitCodeOf(plan.verdict)
   } finally {
     etcd.close()
+  }
+}
+
+/** The plan, or the reason why a run would not even begin it. */
+async function previewOf(view: ClusterView, policy: Policy): Promise<Plan> {
+  const plan = planOf(view, policy)
+  try {
+    if (plan.steps.length > 0) await checkPaths(policy)
+    return plan
+  } catch (error) {
+    return { steps: [], verdict: { kind: 'failed', fault: faultOf(error) } }
   }
 }

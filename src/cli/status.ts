@@ -19,7 +19,12 @@ export const statusCommand: Command = async ({ config, out, stop, showConfig }) 
     const view = await etcd.observe(stop)
     const text = isJson
       ? JSON.stringify({ ...statusJson(view), quota: config.quota ?? null }, null, 2)
-      : statusText(view, config.quota, colorsFor(out.colors && out.stdout.isTTY === true), out.stdout.columns)
+      : statusText(
+          view,
+          config.quota,
+          colorsFor(out.colors && out.stdout.isTTY === true),
+          out.stdout.columns || undefined,
+        )
     out.stdout.write(`${text}\n`)
     const problem = troubles(view)
     if (problem === undefined) return 0

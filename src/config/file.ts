@@ -32,7 +32,7 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
     const word = isScalar(key) ? String(key.value) : String(key)
     const name = known.find(candidate => candidate === word)
     if (name === undefined) {
-      throw configFailure(at(node), `${JSON.stringify(word)} is no option${didYouMean(word, known)}`)
+      throw configFailure(at(node), `${JSON.stringify(word)} is no option${hintFor(word, known)}`)
     }
     const texts = isSeq(value) && name === 'endpoints' ? value.items.map(scalarText) : [scalarText(value)]
     if (texts.includes(undefined)) throw configFailure(`${at(node)} ${name}`, 'expected a single value')
@@ -44,3 +44,9 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
 
 const scalarText = (node: unknown): string | undefined =>
   isScalar(node) ? String(node.source ?? node.value) : undefined
+
+/** A switch is written as it is, not as its flag: `trim: false`. */
+function hintFor(word: string, known: readonly string[]): string {
+  const plain = known.find(name => word === `no-${name}`)
+  return plain === undefined ? didYouMean(word, known) : `; did you mean "${plain}: false"?`
+}

@@ -45,11 +45,11 @@ export const checks: readonly Check[] = [
     overridden: policy => policy.forceNonleader,
     problem: view => {
       const leader = leaderOf(view)
-      if (leader !== undefined && leader.id === view.local) return undefined
+      // Without a leader no other node does the work; whether it is done at all is for the check above.
+      if (leader === undefined || leader.id === view.local) return undefined
       const local = find(view, view.local)
       const who = local === undefined ? 'the local member' : labelOf(local.member)
-      const leads = leader === undefined ? 'no member leads' : `${labelOf(leader)} leads`
-      return `${who} is not the leader (${leads}), so its node leaves the work to the leader's; override with --force-nonleader`
+      return `${who} is not the leader (${labelOf(leader)} leads), so its node leaves the work to the leader's; override with --force-nonleader`
     },
   },
   {

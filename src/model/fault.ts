@@ -45,7 +45,8 @@ export function describe(fault: Fault): string {
     case 'bug':
       return fault.problem
     case 'etcd': {
-      const outcome = fault.mayHaveRun ? ' (it may still be running there, and is not sent again)' : ''
+      const unknown = fault.timedOut ? 'it may still be running there' : 'how far it came is not known'
+      const outcome = fault.mayHaveRun ? ` (${unknown}; it is not sent again)` : ''
       return `${fault.call}: ${fault.problem}${outcome}`
     }
     case 'backup':

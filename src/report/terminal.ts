@@ -29,7 +29,7 @@ export function terminal(screen: Screen, color: Colors, overwrites = true): (eve
     frame = (frame + 1) % FRAMES.length
     const line = `${FRAMES[frame]} ${live.text}${live.detail} · ${span(Date.now() - live.since)}`
     erase()
-    screen.write(line.slice(0, Math.max(20, (screen.columns ?? 80) - 1)))
+    screen.write(line.slice(0, Math.max(20, (screen.columns || 80) - 1)))
   }
   const begin = (text: string) => {
     live = { text, since: Date.now(), detail: '' }

@@ -217,7 +217,9 @@ export function verdictText(verdict: Verdict, color: Colors): string {
     case 'skipped':
       return `${color.yellow('skipped')}: ${sentence(verdict.because)}`
     case 'failed':
-      return `${color.red(verdict.fault.kind === 'interrupted' ? 'interrupted' : 'failed')}: ${sentence(describe(verdict.fault))}`
+      return verdict.fault.kind === 'interrupted'
+        ? color.yellow(describe(verdict.fault))
+        : `${color.red('failed')}: ${sentence(describe(verdict.fault))}`
   }
 }
 

@@ -158,6 +158,7 @@ export class Cluster implements AsyncDisposable {
     const args = ['--pdeathsig', 'KILL', '--', programOf(this.suite, 'etcd'), ...member.args, ...more]
     member.process = spawn('setpriv', args, {
       stdio: ['ignore', log, log],
+      detached: true, // Ctrl-C in a terminal is for the run, not for what it runs on
       env: { PATH: process.env['PATH'], ETCD_UNSUPPORTED_ARCH: process.arch },
     })
     closeSync(log)

@@ -160,7 +160,7 @@ describe('a call that fails is told in words and with what it may have done:', (
       there.on('error', () => {})
       socket.pipe(there).pipe(socket)
       socket.on('close', () => there.destroy())
-      setTimeout(() => socket.destroy(), 60)
+      there.once('data', () => setTimeout(() => socket.destroy(), 40)) // the connection stands by then
     })
     const error = await called(`127.0.0.1:${port}`, { details: SILENT })
     assert.equal(error.message, 'Connection dropped')

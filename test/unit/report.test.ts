@@ -42,7 +42,7 @@ describe('the JSON document', () => {
       { step: 'defragment', member: node(m2), ...when, outcome: 'done', result: sizes },
       {
         ...{ step: 'defragment', member: node(m3), ...when, outcome: 'unanswered', fault: timedOut },
-        problem: 'Defragment: no answer within 600 s (it may still be running there, and is not sent again)',
+        problem: 'Defragment: no answer within 600 s (it may still be running there; it is not sent again)',
       },
       { ...moves, outcome: 'failed', problem: 'MoveLeader: not leader', fault: refused },
       { ...moves, outcome: 'done', result: { to: node(m2) } },
@@ -172,9 +172,7 @@ describe('the summary', () => {
       'failed: backup to /b.xz: no space left · 1 min 05 s',
     ])
     const stopped = { kind: 'failed', fault: { kind: 'interrupted', by: 'SIGTERM' } } as const
-    assert.deepEqual(lines({ ...nothing, verdict: stopped }), [
-      'interrupted: interrupted by SIGTERM · 1 min 05 s',
-    ])
+    assert.deepEqual(lines({ ...nothing, verdict: stopped }), ['interrupted by SIGTERM · 1 min 05 s'])
   })
 })
 

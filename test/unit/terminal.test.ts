@@ -61,7 +61,7 @@ describe('the terminal', () => {
     listen({ event: 'ended', report })
     assert.deepEqual(rows(written()), [
       '✔ defragment m2 · 8.00 MiB → 2.00 MiB · 1.50 s',
-      '? defragment m3 · Defragment: no answer within 600 s (it may still be running there, and is not sent again) · 1.50 s',
+      '? defragment m3 · Defragment: no answer within 600 s (it may still be running there; it is not sent again) · 1.50 s',
       '✘ move leadership from m1 to m2 or m3, drawn at random · MoveLeader: not leader · 1.50 s',
       '✔ move leadership from m1 to m2 or m3, drawn at random · it was m2 · 1.50 s',
       '✔ defragment m1 · 1.50 s',

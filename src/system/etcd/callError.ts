@@ -60,6 +60,8 @@ function reachedServer(code: status, details: string): boolean {
 
 function wordsFor(code: status, details: string, timeoutMs: number): string {
   if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs / 1000} s`
+  // grpc-js, of a call whose connection ended cleanly before any answer: the server went away in the middle of it.
+  if (/^Received HTTP status code 200/.test(details)) return 'the connection was closed before an answer came'
   if (/user name is empty/.test(details)) return 'etcd asks for a user: set --user and --password-file'
   const [, connecting] =
     /^No connection established\. Last error: (?:Error: )?([\s\S]*?)\s*(?:\(\d{4}-[^)]*\))?\.? Resolution note/.exec(

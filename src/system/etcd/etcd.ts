@@ -135,7 +135,7 @@ export class EtcdCluster implements Etcd {
       // Permission is checked after the read index was confirmed, so the member is well.
       if (!(error instanceof CallError && error.permissionDenied)) return { kind: 'failed', problem }
     }
-    return { kind: 'served', tookMs: performance.now() - from }
+    return { kind: 'served', tookMs: Math.round(performance.now() - from) }
   }
 
   async defragment(member: Member): Promise<void> {

@@ -1,0 +1,34 @@
+import type { Fault } from '../model/fault.js'
+import type { ClusterView, MemberId, Reachable } from '../model/member.js'
+import type { Progress, RecordOf, Size, StepKind } from '../model/step.js'
+import { find, isReachable, voters } from './cluster.js'
+
+export const recordsOf = <K extends StepKind>(progress: Progress, kind: K): readonly RecordOf<K>[] =>
+  progress.filter((record): record is RecordOf<K> => record.kind === kind)
+
+/** Voters this run can reach and has not sent a Defragment. */
+export function pendingMembers(view: ClusterView, progress: Progress): readonly Reachable[] {
+  const sent = new Set<MemberId>(recordsOf(progress, 'defragment').map(record => record.step.member.id))
+  return voters(view)
+    .filter(isReachable)
+    .filter(m => !sent.has(m.member.id))
+}
+
+/**
+ * A Defragment that etcd answered with an error, whose connection was lost (and the member perhaps with it), or that
+ * timed out and left the file as large as it was: no further member is defragmented after it.
+ */
+export function failedDefragment(view: ClusterView, progress: Progress): Fault | undefined {
+  for (const { step, outcome } of recordsOf(progress, 'defragment')) {
+    if (outcome.kind === 'failed') return outcome.fault
+    if (outcome.kind === 'unanswered' && !hasShrunk(view, step.member.id, step.size)) return outcome.fault
+  }
+  return undefined
+}
+
+/** Whether the file is smaller than it was, or had nothing to give back. */
+function hasShrunk(view: ClusterView, id: MemberId, { dbSize, dbSizeInUse }: Size): boolean {
+  const now = find(view, id)
+  if (now === undefined || !isReachable(now)) return false
+  return now.status.dbSize < dbSize || dbSize - dbSizeInUse < dbSize / 10
+}

@@ -1,0 +1,67 @@
+import type { Fault } from '../model/fault.js'
+import { type ClusterView, labelOf, type Member } from '../model/member.js'
+import type { Policy } from '../model/policy.js'
+import type { Decision, Progress } from '../model/step.js'
+import { complaintsOf, find, isReachable, lagOf } from './cluster.js'
+import { recordsOf } from './progress.js'
+
+/** Every member this run has touched must be back before anything else is touched. */
+export function settled(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
+  for (const { step } of recordsOf(progress, 'defragment')) {
+    const problem = notBack(view, step.member, step.proof, policy)
+    if (problem !== undefined) return waitFor(progress, 'settled', problem)
+  }
+  return undefined
+}
+
+/** After a step that touched a member, one good look is not enough; after a call without an answer, a few are not. */
+export function calmed(
+  _view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  calmLooks: number,
+): Decision | undefined {
+  const last = progress.at(-1)
+  if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
+  const { outcome } = last
+  const isInDoubt =
+    outcome.kind === 'unanswered' ||
+    (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
+  const wanted = isInDoubt ? policy.calmLooksAfterDoubt : policy.calmLooks
+  if (calmLooks >= wanted) return undefined
+  return { ...waitFor(progress, 'calm', 'leadership or health changes from look to look'), calming: true }
+}
+
+function notBack(
+  view: ClusterView,
+  member: Member,
+  proof: 'linearizableRead' | 'status',
+  policy: Policy,
+): string | undefined {
+  const now = find(view, member.id)
+  const who = `member ${labelOf(member)}, defragmented in this run,`
+  if (now === undefined) return undefined // removed from the cluster: nobody waits for it
+  if (!isReachable(now)) return `${who} cannot be reached: ${now.problem}`
+  if (proof === 'status') return undefined
+  const complaints = complaintsOf(view, now)
+  if (complaints.length > 0) return `${who} ${complaints.join(', ')}`
+  const lag = lagOf(view, now)
+  return lag > policy.maxLag ? `${who} is ${lag} raft entries behind (at most ${policy.maxLag})` : undefined
+}
+
+/** Nothing may be touched now. If time runs out, the step that led here is the one to name. */
+export function waitFor(
+  progress: Progress,
+  check: string,
+  problem: string,
+): Extract<Decision, { kind: 'wait' }> {
+  const last = progress.at(-1)?.outcome
+  const fault: Fault =
+    last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind: 'stopped', check, problem }
+  return {
+    kind: 'wait',
+    because: problem,
+    otherwise: { kind: 'stop', verdict: { kind: 'failed', fault } },
+    calming: false,
+  }
+}
