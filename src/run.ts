@@ -10,7 +10,7 @@ import type { Policy } from './model/policy.js'
 import type { RunReport } from './model/report.js'
 import type { Progress } from './model/step.js'
 import type { Verdict } from './model/verdict.js'
-import type { World } from './model/world.js'
+import type { HostLock, World } from './model/world.js'
 
 /** Between two looks: at members that are not ready yet, and at members that seem to be. */
 const POLL_MS = 100
@@ -26,6 +26,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   let before: ClusterView | undefined
   let after: ClusterView | undefined
   let progress: Progress = []
+  let lock: HostLock | undefined
   let calmLooks = 0
   let waiting: { since: number; because: string } | undefined
 
@@ -36,6 +37,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
     const alone = after === undefined ? [] : leftAlone(after).filter(({ member }) => !touched.has(member))
     const warnings = [
       ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
+      ...(lock?.kind === 'none' ? [`another run on this host would not be noticed: ${lock.problem}`] : []),
       ...warned(progress, verdict),
     ]
     const report = {
@@ -72,7 +74,12 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
       const action = decision.kind === 'wait' ? decision.otherwise : decision
       world.tell({ event: 'decided', action })
       if (action.kind === 'stop') return end(action.verdict)
-      if (progress.length === 0) await checkPaths(policy)
+      if (lock === undefined) {
+        await checkPaths(policy)
+        lock = await world.lock(view.clusterId, policy.waitMs, stop)
+        if (lock.kind === 'busy') return end(elsewhere(lock.by))
+        continue // the last look may be older than the end of another run
+      }
       waiting = undefined
       progress = [...progress, await perform(action, { world, view, stop })]
       calmLooks = 0
@@ -87,8 +94,16 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
           ? ({ kind: 'interrupted', by: String(stop.reason) } as const)
           : faultOf(error)
     return end({ kind: 'failed', fault })
+  } finally {
+    if (lock?.kind === 'held') await lock.release()
   }
 }
+
+const elsewhere = (by: string): Verdict => ({
+  kind: 'skipped',
+  check: 'oneRunner',
+  because: `another run, process ${by}, is at this cluster on this host; wait for it with --wait 1h`,
+})
 
 /** Throws a `backup` fault where the backup could never be put in place, before anything is touched. */
 export async function checkPaths({ backupPath }: Policy): Promise<void> {

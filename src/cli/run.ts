@@ -5,6 +5,7 @@ import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
 import { run } from '../run.js'
 import { exec } from '../system/exec.js'
+import { hostLock } from '../system/hostLock.js'
 import type { Command, Console } from './command.js'
 import { connect, policyOf } from './world.js'
 
@@ -32,6 +33,7 @@ export const runCommand: Command = async ({ config, out, stop }) => {
     sleep: ms => sleep(ms),
     random: Math.random,
     exec,
+    lock: (clusterId, waitMs, signal) => hostLock(`/run/etcd-defrag.${clusterId}.lock`, waitMs, signal),
     tell: event => {
       if (event.event === 'stepStarted') step = event.step.kind
       if (event.event === 'stepEnded') step = undefined

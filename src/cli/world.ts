@@ -47,6 +47,7 @@ export const policyOf = ({ values }: Config): Policy =>
     forceUnhealthy: values['force-unhealthy'],
     forceNonleader: values['force-nonleader'],
     forceVersion: values['force-version'],
+    waitMs: values.wait ?? 0,
     backupPath: values.backup ? values['backup-path'] : undefined,
     trimPath: values.trim ? values['data-dir'] : undefined,
     maxLag: MAX_LAG,

@@ -116,6 +116,12 @@ export const options = {
     parse: duration,
     fallback: '1m',
   }),
+  wait: optional({
+    group: 'Job',
+    shape: 'DURATION',
+    about: 'wait so long for another run on this host to end, instead of leaving at once',
+    parse: duration,
+  }),
   backup: option({
     group: 'Job',
     shape: '',

@@ -4,6 +4,8 @@ export type Policy = Readonly<{
   forceUnhealthy: boolean
   forceNonleader: boolean
   forceVersion: boolean
+  /** How long another run on this host is waited for; 0 leaves at once. */
+  waitMs: number
   /** Path of the archive; undefined with --no-backup. */
   backupPath: string | undefined
   /** The local member's data directory; undefined with --no-trim. */

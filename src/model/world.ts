@@ -21,6 +21,13 @@ export type Etcd = Readonly<{
   close(): void
 }>
 
+/** Whether this run is the only one on this host; `by` is the process id of the other. */
+export type HostLock = Readonly<
+  | { kind: 'held'; release(): Promise<void> }
+  | { kind: 'busy'; by: string }
+  | { kind: 'none'; problem: string }
+>
+
 export type ExecResult = Readonly<{ exitCode: number; stdout: string; stderr: string }>
 /** Runs a program to its end; rejects when it cannot be started or `signal` aborts it. */
 export type Exec = (command: string, args: readonly string[], signal: AbortSignal) => Promise<ExecResult>
@@ -49,5 +56,7 @@ export type World = Readonly<{
   /** As Math.random. */
   random(): number
   exec: Exec
+  /** One holder a cluster and host. */
+  lock(clusterId: string, waitMs: number, signal: AbortSignal): Promise<HostLock>
   tell(event: Event): void
 }>

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import type { Exec } from '../model/world.js'
 
 /** Where root's programs are; not the caller's PATH, since this runs as root. */
-const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
+export const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Runs a program without a shell and in the C locale. Rejects when it cannot be started or is aborted. */
 export const exec: Exec = (command, args, signal) =>

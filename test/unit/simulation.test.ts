@@ -76,6 +76,7 @@ async function oneRun(
   const policy: Policy = {
     ...forced,
     forceVersion: false,
+    waitMs: 0,
     backupPath,
     trimPath: undefined,
     maxLag: 1000n,
@@ -85,12 +86,20 @@ async function oneRun(
     settleTimeoutMs: 10_000,
   }
   const stop = new AbortController()
+  let locks = 0
   const events: Event[] = []
   const world: World = {
     etcd: cluster,
     now: () => cluster.now,
     sleep: ms => cluster.sleep(ms),
     random: cluster.random,
+    lock: async () => {
+      locks += 1
+      const release = async () => {
+        locks -= 1
+      }
+      return { kind: 'held', release }
+    },
     exec: () => Promise.reject(new Error('nothing is trimmed here')),
     tell: event => {
       events.push(event)
@@ -100,6 +109,7 @@ async function oneRun(
   if (backupPath !== undefined) await writeFile(backupPath, 'the last good backup')
   const report = await run(world, policy, stop.signal)
   assert.deepEqual(cluster.violations, [])
+  assert.equal(locks, 0, 'the lock was not given back')
   judge(report, cluster, policy)
   if (backupPath !== undefined) await judgeBackup(report, backupPath)
   return report.verdict.kind === 'failed' ? report.verdict.fault.kind : report.verdict.kind

@@ -76,6 +76,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   forceUnhealthy: false,
   forceNonleader: false,
   forceVersion: false,
+  waitMs: 0,
   backupPath: '/root/etcd-backup.xz',
   trimPath: '/var/lib/etcd',
   maxLag: 1000n,

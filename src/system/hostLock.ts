@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import type { HostLock } from '../model/world.js'
+import { PATH } from './exec.js'
+
+/** flock(1): our choice for `--conflict-exit-code`. */
+const CONFLICT = 75
+
+/**
+ * Takes an exclusive lock on `file` for as long as this process lives: flock(1) holds it and ends when the pipe from us
+ * closes, so neither SIGKILL nor a crash leaves it behind. Waits `waitMs` for another holder. Rejects only when
+ * `signal` is aborted meanwhile.
+ */
+export async function hostLock(file: string, waitMs: number, signal: AbortSignal): Promise<HostLock> {
+  for (;;) {
+    const lock = await tryLock(file, waitMs, signal)
+    if (lock !== 'outdated') return lock
+  }
+}
+
+/** `outdated`: it is a lock on a file that its last holder has removed meanwhile. */
+async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promise<HostLock | 'outdated'> {
+  const patience = waitMs > 0 ? ['--timeout', String(waitMs / 1000)] : ['--nonblock']
+  const args = [
+    ...patience,
+    '--conflict-exit-code',
+    String(CONFLICT),
+    file,
+    'sh',
+    '-c',
+    'echo held; exec cat',
+  ]
+  // In a group of its own: Ctrl-C in a terminal is for us, and must not let go of the lock under a step.
+  const child = spawn('flock', args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH }, detached: true })
+  child.stdin.on('error', () => {}) // it ended by itself; its exit code says why
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    said += text
+  })
+  const ended = once(child, 'close').then(
+    ([code]) => code as number | null,
+    error => {
+      said = error.code === 'ENOENT' ? 'flock is not installed' : String(error)
+      return null
+    },
+  )
+  const isHeld = once(child.stdout, 'data').then(() => true)
+  isHeld.catch(() => {}) // it may end before it says anything
+  const stop = () => child.stdin.end() && child.kill()
+  signal.addEventListener('abort', stop)
+  const code = await Promise.race([isHeld, ended])
+  signal.removeEventListener('abort', stop)
+  if (code === true) {
+    const letGo = async () => {
+      child.stdin.end()
+      await ended
+    }
+    // flock opens the file as its first descriptor after the standard ones.
+    if ((await inodeOf(`/proc/${child.pid}/fd/3`)) !== (await inodeOf(file))) {
+      await letGo()
+      return 'outdated'
+    }
+    await writeFile(file, `${await readlink('/proc/self')}\n`)
+    const release = async () => {
+      await rm(file, { force: true })
+      await letGo()
+    }
+    return { kind: 'held', release }
+  }
+  signal.throwIfAborted()
+  if (code !== CONFLICT) return { kind: 'none', problem: said.trim() || `flock ended with ${code}` }
+  return { kind: 'busy', by: (await readFile(file, 'utf8').catch(() => '')).trim() || 'unknown' }
+}
+
+const inodeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    found => found.ino,
+    () => undefined,
+  )
