@@ -1,7 +1,7 @@
 // What `npm test`, `npm run demo` and `npm run check` begin with on a machine that has nothing but Node and
 // npm: plain JavaScript without packages. Installs the npm packages, compiles, and fetches real etcds from
 // Debian's packages into a cache outside of the tree; a second call finds all of it there.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -126,8 +126,8 @@ function fetchEtcd(suite) {
   rmSync(work, { recursive: true })
 }
 
-/** Ends with the child's exit code; a signal to us reaches the child, which cleans up. */
-function become(args) {
+/** Ends with the child's exit code, or 1 where the linters object; a signal to us reaches the child, which cleans up. */
+function become(args, linted = Promise.resolve('')) {
   // etcd3's TLS names the host even where it is an IP address, and Node warns of that each time.
   const child = spawn(process.execPath, ['--no-deprecation', ...args], {
     cwd: root,
@@ -135,7 +135,11 @@ function become(args) {
     env: { ...process.env, ETCD_LAB: cache },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
+  child.on('exit', async (code, signal) => {
+    const complaints = await linted
+    if (complaints !== '') fail(complaints)
+    process.exit(code ?? (signal === null ? 1 : 128))
+  })
 }
 
 /** The compiled tests of the sources that are there now: dist may hold older ones. */
@@ -145,21 +149,27 @@ const tests = folder =>
     .sort()
     .map(name => join('dist', folder, name.replace(/\.ts$/, '.js')))
 
-const lint = () => {
-  runQuietly(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
-  runQuietly(process.execPath, [
-    'node_modules/eslint/bin/eslint.js',
-    '--config',
-    '.config/eslint.config.js',
-    'src',
-    'test',
-  ])
+/** Both linters at once, beside the compiler; resolves to what they object to. */
+function lint() {
+  const linters = [
+    ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'],
+    ['node_modules/eslint/bin/eslint.js', '--config', '.config/eslint.config.js', 'src', 'test'],
+  ]
+  const complaints = linters.map(
+    args =>
+      new Promise(resolve => {
+        execFile(process.execPath, args, { cwd: root, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+          resolve(error === null ? '' : `${args.join(' ')}\n${stdout}${stderr}`),
+        )
+      }),
+  )
+  return Promise.all(complaints).then(all => all.join(''))
 }
 
-function runTests(folders) {
+function runTests(folders, linted) {
   const files = folders.flatMap(tests)
   if (files.length === 0) fail(`no tests in ${folders.join(', ')}`)
-  become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files])
+  become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files], linted)
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -168,24 +178,25 @@ if (major < 20 || (major === 20 && minor < 19))
 if (process.platform !== 'linux') fail('the lab runs on Linux only')
 
 const jobs = {
-  check() {
-    lint()
-    runTests(['test/unit'])
+  async check(linted) {
+    runTests(['test/unit'], linted)
   },
-  test() {
-    lint()
+  async test(linted) {
+    const complaints = await linted
+    if (complaints !== '') fail(complaints)
     installPrograms()
     for (const suite of suites) fetchEtcd(suite)
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },
-  demo() {
+  async demo() {
     installPrograms()
     fetchEtcd('trixie')
     become(['dist/test/demo.js'])
   },
 }
-const job = jobs[process.argv[2]]
-if (job === undefined) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
+const name = process.argv[2]
+if (!Object.hasOwn(jobs, name ?? '')) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
 installPackages()
+const linted = name === 'demo' ? undefined : lint()
 compile()
-job()
+await jobs[name](linted)

@@ -98,11 +98,15 @@ export class SimulatedCluster implements Etcd {
     this.#looks += 1
     if (this.#looks > 20_000) throw new Error('the run does not end')
     this.#disturb()
-    const members = await Promise.all(this.#states.map(s => this.probe(s.member)))
+    const members = this.#states.map(s => this.#seen(s.member))
     return { clusterId: 'c', local: this.#states[0]?.member.id, members }
   }
 
   async probe(member: Member): Promise<MemberView> {
+    return this.#seen(member)
+  }
+
+  #seen(member: Member): MemberView {
     const state = this.#stateOf(member.id)
     if (!this.#answers(state)) return { kind: 'unreachable', member, problem: 'no answer' }
     const leader = this.#hasQuorum() ? this.#leader : undefined
