@@ -1,8 +1,9 @@
+import { checkRoom } from './act/dataDir.js'
 import { perform } from './act/index.js'
 import { checkTarget } from './backup/files.js'
 import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
-import { leftAlone } from './decide/cluster.js'
+import { find, leftAlone } from './decide/cluster.js'
 import { decide } from './decide/decide.js'
 import { describe, faultOf } from './model/fault.js'
 import type { ClusterView } from './model/member.js'
@@ -75,7 +76,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
       world.tell({ event: 'decided', action })
       if (action.kind === 'stop') return end(action.verdict)
       if (lock === undefined) {
-        await checkPaths(policy)
+        await checkDisks(view, policy)
         lock = await world.lock(view.clusterId, policy.waitMs, stop)
         if (lock.kind === 'busy') return end(elsewhere(lock.by))
         continue // the last look may be older than the end of another run
@@ -105,9 +106,14 @@ const elsewhere = (by: string): Verdict => ({
   because: `another run, process ${by}, is at this cluster on this host; wait for it with --wait 1h`,
 })
 
-/** Throws a `backup` fault where the backup could never be put in place, before anything is touched. */
-export async function checkPaths({ backupPath }: Policy): Promise<void> {
+/** Throws where the disks of this node do not permit a run, before anything is touched: `backup` or `refused`. */
+export async function checkDisks(
+  view: ClusterView,
+  { backupPath, dataDir, forceDisk }: Policy,
+): Promise<void> {
   if (backupPath !== undefined) await checkTarget(backupPath)
+  const local = find(view, view.local)
+  if (!forceDisk && local?.kind === 'reachable') await checkRoom(dataDir, local.status.dbSizeInUse)
 }
 
 /** What the steps have to say that does not decide the verdict. */

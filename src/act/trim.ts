@@ -1,6 +1,7 @@
-import { open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Actor } from './actor.js'
+import { holdsEtcd } from './dataDir.js'
 
 /** A disk that takes longer to discard should not hold up the end of the run. */
 const TIMEOUT_MS = 15 * 60_000
@@ -11,7 +12,7 @@ const TIMEOUT_MS = 15 * 60_000
  */
 export const trim: Actor<'trim'> = async ({ path }, { world, stop }) => {
   const warn = (problem: string) => ({ kind: 'warned', problem: `trim of ${path}: ${problem}` }) as const
-  if (!(await isFolder(join(path, 'member'))))
+  if (!(await holdsEtcd(path)))
     return warn(
       'no etcd data there (no folder `member`); name the data directory with --data-dir or use --no-trim',
     )
@@ -47,9 +48,3 @@ async function commitFrees(folder: string): Promise<void> {
     await handle?.close()
   }
 }
-
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isDirectory(),
-    () => false, // unreadable counts as absent: fstrim would say no more
-  )

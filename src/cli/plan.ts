@@ -6,7 +6,7 @@ import type { Policy } from '../model/policy.js'
 import { exitCodeOf } from '../model/verdict.js'
 import { planJson } from '../report/json.js'
 import { colorsFor, planText } from '../report/text.js'
-import { checkPaths } from '../run.js'
+import { checkDisks } from '../run.js'
 import type { Command } from './command.js'
 import { connect, policyOf } from './world.js'
 
@@ -33,7 +33,7 @@ export const planCommand: Command = async ({ config, out, stop }) => {
 async function previewOf(view: ClusterView, policy: Policy): Promise<Plan> {
   const plan = planOf(view, policy)
   try {
-    if (plan.steps.length > 0) await checkPaths(policy)
+    if (plan.steps.length > 0) await checkDisks(view, policy)
     return plan
   } catch (error) {
     return { steps: [], verdict: { kind: 'failed', fault: faultOf(error) } }

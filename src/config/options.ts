@@ -178,6 +178,13 @@ export const options = {
     parse: flag,
     fallback: 'false',
   }),
+  'force-disk': option({
+    group: 'Force',
+    shape: '',
+    about: "run although the local member's disk may have no room for the copy that a defragmentation makes",
+    parse: flag,
+    fallback: 'false',
+  }),
   output: option({
     group: 'Output',
     shape: 'text|json',

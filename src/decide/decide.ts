@@ -69,10 +69,10 @@ const isCorrupt = (view: ClusterView, { member }: MemberView): boolean =>
   alarmsOf(view, member.id).includes('CORRUPT')
 
 function trim(_view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
-  if (policy.trimPath === undefined || recordsOf(progress, 'trim').length > 0) return undefined
+  if (!policy.trims || recordsOf(progress, 'trim').length > 0) return undefined
   return {
     kind: 'do',
-    step: { kind: 'trim', path: policy.trimPath },
+    step: { kind: 'trim', path: policy.dataDir },
     because: 'the file system there can give the freed blocks back to the disk',
   }
 }

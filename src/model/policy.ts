@@ -4,12 +4,14 @@ export type Policy = Readonly<{
   forceUnhealthy: boolean
   forceNonleader: boolean
   forceVersion: boolean
+  forceDisk: boolean
   /** How long another run on this host is waited for; 0 leaves at once. */
   waitMs: number
   /** Path of the archive; undefined with --no-backup. */
   backupPath: string | undefined
-  /** The local member's data directory; undefined with --no-trim. */
-  trimPath: string | undefined
+  /** The local member's data directory. */
+  dataDir: string
+  trims: boolean
   /** How far a member's applied index may be behind the leader's commit index and still count as caught up. */
   maxLag: bigint
   /** Attempts at moving leadership in one run, good and bad. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { AlarmAction, AlarmType } from 'etcd3'
 import { Cluster, until } from '../lab/cluster.js'
 import { documentOf, etcdDefrag, start } from '../lab/command.js'
@@ -10,6 +12,7 @@ import { clientOf, fragment } from '../lab/fill.js'
 import { isRoot, LoopDevice } from '../lab/loopDevice.js'
 import { restore } from '../lab/restore.js'
 
+const run = promisify(execFile)
 const kinds = (report: { steps: { step: string }[] }) => report.steps.map(step => step.step)
 
 describe('ways to a member', { timeout: 120_000 }, () => {
@@ -219,6 +222,31 @@ describe('what is no work for a run', { timeout: 120_000 }, () => {
     }
     assert.equal(await cluster.defragmentations(only), 0)
   })
+})
+
+test('a disk without room for the copy: nothing is run until there is room, or --force-disk', {
+  timeout: 120_000,
+  skip: isRoot ? false : 'it takes a loop device, and that takes root',
+}, async () => {
+  await using disk = await LoopDevice.create(400)
+  const dataDir = join(disk.mountPoint, 'etcd')
+  await using cluster = await Cluster.start({ size: 1, tls: false, dataDirs: [dataDir] })
+  const [only] = cluster.members
+  assert.ok(only)
+  const filler = join(disk.mountPoint, 'filler')
+  const { bavail, bsize } = await statfs(disk.mountPoint)
+  await run('fallocate', ['-l', String(bavail * bsize - 30e6), filler])
+  const job = [...cluster.flags(only), '--force-single', '--no-trim', '--no-backup', '--data-dir', dataDir]
+  for (const command of ['plan', 'run']) {
+    const ended = await etcdDefrag([command, ...job, '--output', 'json'])
+    assert.deepEqual([ended.code, documentOf(ended).fault.check], [69, 'disk'])
+    assert.match(documentOf(ended).reason, /--force-disk/)
+  }
+  assert.equal(await cluster.defragmentations(only), 0)
+  assert.equal((await etcdDefrag([...job, '--force-disk'])).code, 0)
+  await rm(filler)
+  assert.equal((await etcdDefrag(job)).code, 0)
+  assert.equal(await cluster.defragmentations(only), 2)
 })
 
 test('200 MB on three members: all smaller, one change of leadership, a verified backup, a trim that shrinks the disk', {

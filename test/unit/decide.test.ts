@@ -174,7 +174,7 @@ describe('the next step', () => {
     ['after the backup, the trim', toM2, [...all, backedUp()], {}, 'trim'],
     ['after the trim, the end', toM2, [...all, backedUp(), trimmed], {}, 'completed'],
     ['--no-backup goes on to the trim', toM2, all, { backupPath: undefined }, 'trim'],
-    ['--no-trim ends', toM2, all, { backupPath: undefined, trimPath: undefined }, 'completed'],
+    ['--no-trim ends', toM2, all, { backupPath: undefined, trims: false }, 'completed'],
     ['a failed backup is trimmed after', toM2, [...all, backedUp('failed')], {}, 'trim'],
     ['... and decides the verdict', toM2, [...all, backedUp('failed'), trimmed], {}, 'failed backup'],
     [
@@ -224,7 +224,7 @@ describe('the next step', () => {
       'a CORRUPT local member is not backed up over the last good backup',
       cluster({ m1: { alarms: [{ member: idOf('m1'), kind: 'CORRUPT' }] } }, ['m1']),
       [defragmented('m1')].map(asReachableOnly),
-      { forceUnhealthy: true, trimPath: undefined },
+      { forceUnhealthy: true, trims: false },
       'failed backup',
     ],
     [

@@ -76,9 +76,11 @@ async function oneRun(
   const policy: Policy = {
     ...forced,
     forceVersion: false,
+    forceDisk: false,
     waitMs: 0,
     backupPath,
-    trimPath: undefined,
+    dataDir: '/nonexistent',
+    trims: false,
     maxLag: 1000n,
     maxMoves: 5,
     calmLooks: 3,
