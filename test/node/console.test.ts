@@ -46,7 +46,17 @@ describe('a run', { concurrency: 2 }, () => {
     assert.ok(member)
     count += 1
     const path = join(cluster.folder, `backup-${count}.xz`)
-    return ['run', ...cluster.flags(member), '--force-single', '--no-trim', '--backup-path', path]
+    // The runs of these tests share a cluster, and one waits for the other.
+    return [
+      'run',
+      ...cluster.flags(member),
+      '--force-single',
+      '--wait',
+      '1m',
+      '--no-trim',
+      '--backup-path',
+      path,
+    ]
   }
   const unreachable = ['run', '--endpoints', 'http://127.0.0.1:1', '--no-trim', '--no-backup']
 
