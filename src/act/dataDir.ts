@@ -1,5 +1,6 @@
-import { stat, statfs } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { freeBytes } from '../backup/files.js'
 import { Failure } from '../model/fault.js'
 
 /** Pages are copied whole, and other programs write to the disk too. */
@@ -19,8 +20,7 @@ export const holdsEtcd = (dataDir: string): Promise<boolean> =>
  */
 export async function checkRoom(dataDir: string, dbSizeInUse: number): Promise<void> {
   if (!(await holdsEtcd(dataDir))) return
-  const { bavail, bsize } = await statfs(dataDir)
-  const free = bavail * bsize
+  const free = await freeBytes(dataDir)
   const needed = Math.ceil(dbSizeInUse * 1.1) + MARGIN
   if (free >= needed) return
   const problem = `the disk of ${dataDir} has ${free} bytes free, and a defragmentation of the local member copies ${dbSizeInUse} (with a margin, ${needed} are wanted); make room or override with --force-disk`

@@ -1,7 +1,7 @@
 import { type ClusterView, labelOf, type Member, type MemberId, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { Action, Decision, Progress } from '../model/step.js'
-import { find, isHealthy, isReachable, lagOf, leaderOf, toleranceOf, voters } from './cluster.js'
+import { isHealthy, isReachable, lagOf, leaderOf, toleranceOf, voters } from './cluster.js'
 import { failedDefragment, pendingMembers, recordsOf } from './progress.js'
 
 /** Followers first; then the leader, once it leads no more. */
@@ -15,7 +15,7 @@ export function defragmentNext(view: ClusterView, progress: Progress, policy: Po
     const action = defragment(view, next, because)
     // A quorum without a leader is about to elect one, which nobody may be in the middle of defragmenting.
     const { voters: all, quorum } = toleranceOf(view)
-    const isElecting = pending.length > 0 && all > 1 && voters(view).filter(isReachable).length >= quorum
+    const isElecting = all > 1 && voters(view).filter(isReachable).length >= quorum
     return isElecting
       ? { kind: 'wait', because: 'no leader is elected yet', otherwise: action, calming: false }
       : action
@@ -39,9 +39,9 @@ export function defragmentNext(view: ClusterView, progress: Progress, policy: Po
   }
 }
 
-function defragment(view: ClusterView, { member, status }: Reachable, because: string): Action {
-  const now = find(view, member.id)
-  const proof = now !== undefined && isHealthy(view, now) ? 'linearizableRead' : 'status'
+function defragment(view: ClusterView, subject: Reachable, because: string): Action {
+  const { member, status } = subject
+  const proof = isHealthy(view, subject) ? 'linearizableRead' : 'status'
   const { dbSize, dbSizeInUse } = status
   return { kind: 'do', step: { kind: 'defragment', member, size: { dbSize, dbSizeInUse }, proof }, because }
 }

@@ -21,6 +21,7 @@ export async function hostLock(file: string, waitMs: number, signal: AbortSignal
 
 /** `outdated`: it is a lock on a file that its last holder has removed meanwhile. */
 async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promise<HostLock | 'outdated'> {
+  signal.throwIfAborted() // an aborted signal tells nobody a second time
   const patience = waitMs > 0 ? ['--timeout', String(waitMs / 1000)] : ['--nonblock']
   const args = [
     ...patience,

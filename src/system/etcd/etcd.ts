@@ -48,11 +48,11 @@ export class EtcdCluster implements Etcd {
 
   async #observe(): Promise<ClusterView> {
     const { endpoints } = this.#settings
-    const problems = await Promise.all(endpoints.map(url => this.#greet(url)))
-    const said = problems
-      .map((problem, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
+    const greetings = await Promise.all(endpoints.map(url => this.#greet(url)))
+    const said = greetings
+      .map(({ problem }, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
       .join('; ')
-    if (this.#members.length === 0 && problems.some(problem => /another cluster/.test(problem ?? '')))
+    if (this.#members.length === 0 && greetings.some(({ isForeign }) => isForeign))
       throw new Failure({
         kind: 'refused',
         check: 'oneCluster',
@@ -69,16 +69,17 @@ export class EtcdCluster implements Etcd {
   }
 
   /** Learns which member answers at an endpoint; what is in the way otherwise. */
-  async #greet(url: string): Promise<string | undefined> {
+  async #greet(url: string): Promise<{ problem?: string; isForeign: boolean }> {
     try {
       const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
       const cluster = idOf(answer.header.cluster_id)
       this.#clusterId ||= cluster
-      if (cluster !== this.#clusterId) return `a member of another cluster (${cluster}) answers there`
+      if (cluster !== this.#clusterId)
+        return { problem: `a member of another cluster (${cluster}) answers there`, isForeign: true }
       this.#answering.set(url, idOf(answer.header.member_id))
-      return undefined
+      return { isForeign: false }
     } catch (error) {
-      return problemOf(error)
+      return { problem: problemOf(error), isForeign: false }
     }
   }
 
