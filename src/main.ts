@@ -9,7 +9,14 @@ process.title = 'etcd-defrag' // a password on the command line is not for every
 process.noDeprecation = true
 
 const stop = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal))
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    if (stop.signal.aborted)
+      process.stderr.write(
+        `etcd-defrag: ${signal} again: the step under way is still being ended, as ${stop.signal.reason} asked; only SIGKILL is faster, and the next run cleans up after it\n`,
+      )
+    stop.abort(signal)
+  })
 // A reader that leaves (`| head`) or a terminal that closes must not end a run in mid-step.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 process.on('uncaughtException', error => {

@@ -171,8 +171,7 @@ function reportOf(
     warnings: [
       ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
       ...warnings,
-      ...memory.problems,
-      ...(hold?.warnings ?? []),
+      ...(hold === undefined ? [] : [...memory.problems, ...hold.warnings]),
       ...warned(progress, verdict),
       ...left,
     ],

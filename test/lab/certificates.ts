@@ -49,7 +49,8 @@ export class Authority {
     {
       names = local,
       usages = ['serverAuth', 'clientAuth'],
-    }: { names?: Names; usages?: ('serverAuth' | 'clientAuth')[] } = {},
+      valid = validity(),
+    }: { names?: Names; usages?: ('serverAuth' | 'clientAuth')[]; valid?: Validity } = {},
   ): Promise<{ cert: string; key: string }> {
     const keys = await newKeys()
     this.#serial += 1
@@ -57,7 +58,7 @@ export class Authority {
       serialNumber: this.#serial.toString(16).padStart(2, '0'),
       subject: `CN=${name}`,
       issuer: this.#certificate.subject,
-      ...validity(),
+      ...valid,
       signingAlgorithm: algorithm,
       publicKey: keys.publicKey as never,
       signingKey: this.#keys.privateKey as never,
@@ -85,7 +86,9 @@ export class Authority {
 const newKeys = async () =>
   (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair
 
-function validity() {
+export type Validity = Readonly<{ notBefore: Date; notAfter: Date }>
+
+function validity(): Validity {
   const hour = 3_600_000
   return { notBefore: new Date(Date.now() - hour), notAfter: new Date(Date.now() + 24 * hour) }
 }

@@ -169,7 +169,7 @@ export class Cluster implements AsyncDisposable {
     try {
       await until(`${member.name} serves`, async () => {
         if (member.process?.exitCode !== null) throw new Error(`${member.name} ended`)
-        const health = await fetch(`${member.metricsUrl}/health`).then(
+        const health = await fetch(`${member.metricsUrl}/health?exclude=NOSPACE`).then(
           async answer => (await answer.json()) as { health?: string },
           () => undefined,
         )
@@ -180,9 +180,9 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  /** Starts a stopped member again on its data. */
-  async restart(member: LabMember): Promise<void> {
-    this.#spawn(member)
+  /** Starts a stopped member again on its data, with more flags if need be. */
+  async restart(member: LabMember, flags: readonly string[] = []): Promise<void> {
+    this.#spawn(member, flags)
     await this.serving(member)
   }
 

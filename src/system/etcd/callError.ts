@@ -12,6 +12,8 @@ export class CallError extends Error {
   readonly permissionDenied: boolean
   /** NOSPACE: etcd takes no writes. */
   readonly outOfSpace: boolean
+  /** Whose certificate was not accepted. */
+  readonly certificate: 'server' | 'client' | undefined
 
   constructor(
     problem: string,
@@ -22,6 +24,7 @@ export class CallError extends Error {
       tokenExpired?: boolean
       permissionDenied?: boolean
       outOfSpace?: boolean
+      certificate?: 'server' | 'client' | undefined
     }>,
     cause?: unknown,
   ) {
@@ -32,6 +35,14 @@ export class CallError extends Error {
     this.tokenExpired = facts.tokenExpired ?? false
     this.permissionDenied = facts.permissionDenied ?? false
     this.outOfSpace = facts.outOfSpace ?? false
+    this.certificate = facts.certificate
+  }
+
+  /** The same, with what was found out about the certificate. */
+  with(certificate: string | undefined): CallError {
+    return certificate === undefined
+      ? this
+      : new CallError(`${this.message}: ${certificate}`, this, this.cause)
   }
 }
 
@@ -54,8 +65,9 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
   const details = error.details ?? error.message
   const sent = reachedServer(error.code, details)
   const outOfSpace = error.code === status.RESOURCE_EXHAUSTED && /database space exceeded/.test(details)
+  const { words, certificate } = wordsFor(error.code, details, timeoutMs)
   return new CallError(
-    wordsFor(error.code, details, timeoutMs),
+    words,
     {
       mayHaveRun: sent && !answers.has(error.code),
       timedOut: error.code === status.DEADLINE_EXCEEDED,
@@ -63,6 +75,7 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
       outOfSpace,
+      certificate,
     },
     error,
   )
@@ -74,11 +87,15 @@ function reachedServer(code: status, details: string): boolean {
   return !/^No connection established|^Name resolution failed/.test(details)
 }
 
-function wordsFor(code: status, details: string, timeoutMs: number): string {
-  if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs / 1000} s`
+type Told = Readonly<{ words: string; certificate?: 'server' | 'client' | undefined }>
+
+function wordsFor(code: status, details: string, timeoutMs: number): Told {
+  if (code === status.DEADLINE_EXCEEDED) return { words: `no answer within ${timeoutMs / 1000} s` }
   // grpc-js, of a call whose connection ended cleanly before any answer: the server went away in the middle of it.
-  if (/^Received HTTP status code 200/.test(details)) return 'the connection was closed before an answer came'
-  if (/user name is empty/.test(details)) return 'etcd asks for a user: set --user and --password-file'
+  if (/^Received HTTP status code 200/.test(details))
+    return { words: 'the connection was closed before an answer came' }
+  if (/user name is empty/.test(details))
+    return { words: 'etcd asks for a user: set --user and --password-file' }
   const [, connecting] =
     /^No connection established\. Last error: (?:Error: )?([\s\S]*?)\s*(?:\(\d{4}-[^)]*\))?\.? Resolution note/.exec(
       details,
@@ -91,11 +108,11 @@ function wordsFor(code: status, details: string, timeoutMs: number): string {
     connecting === undefined && !/^Failed to connect/.test(words)
       ? clientHints
       : [...addressHints, ...clientHints]
-  const advice = known.find(([pattern]) => pattern.test(words))?.[1]
-  return advice === undefined ? words : `${words} (${advice})`
+  const [, advice, certificate] = known.find(([pattern]) => pattern.test(words)) ?? []
+  return advice === undefined ? { words } : { words: `${words} (${advice})`, certificate }
 }
 
-type Hint = readonly [pattern: RegExp, advice: string]
+type Hint = readonly [pattern: RegExp, advice: string, certificate?: 'server' | 'client']
 
 /** Of a connection that never came about. */
 const addressHints: readonly Hint[] = [
@@ -108,11 +125,12 @@ const addressHints: readonly Hint[] = [
     /ECONNRESET|socket hang up|Connection dropped|Failed to connect|Protocol error|HTTP\/1/,
     'it may speak TLS, or not be etcd: look at --endpoints and --cacert',
   ],
-  [/has expired|CERT_HAS_EXPIRED/, 'its certificate has expired'],
-  [/altnames|ERR_TLS_CERT_ALTNAME/i, 'its certificate is for other names: set --tls-server-name'],
+  [/has expired|CERT_HAS_EXPIRED/, 'its certificate has expired', 'server'],
+  [/altnames|ERR_TLS_CERT_ALTNAME/i, 'its certificate is for other names: set --tls-server-name', 'server'],
   [
     /self.signed|unable to (?:get|verify)|UNABLE_TO|issuer|signature failure/i,
     'its certificate is not signed by --cacert',
+    'server',
   ],
 ]
 
@@ -121,7 +139,8 @@ const clientHints: readonly Hint[] = [
   [/invalid user ID or password|auth: user not found/, 'look at --user and --password-file'],
   [/auth: permission denied/, 'the user needs the root role: look at --user'],
   [
-    /certificate required|bad certificate|handshake failure|unknown ca|alert number (?:40|42|48|116)/i,
+    /certificate (?:required|expired)|bad certificate|handshake failure|unknown ca|alert number (?:40|42|45|46|48|116)/i,
     'it does not accept the client certificate: look at --cert and --key',
+    'client',
   ],
 ]

@@ -16,6 +16,7 @@ import { noop } from 'cockatiel'
 import { Etcd3, type Services } from 'etcd3'
 import type { StatusAnswer } from './answers.js'
 import { CallError, translate } from './callError.js'
+import { certificateOfClient, certificateOfServer } from './certificate.js'
 import { MetricsReader } from './metrics.js'
 import { parseSnapshotResponse, quotaOfStatus } from './protobuf.js'
 
@@ -56,6 +57,7 @@ export class Connection {
   readonly #settings: ConnectionSettings
   readonly #etcd3: BareEtcd3
   readonly metrics: MetricsReader
+  #certificate: Promise<string | undefined> | undefined
   #token: Promise<string | undefined> | undefined
 
   constructor(url: string, settings: ConnectionSettings) {
@@ -198,6 +200,15 @@ export class Connection {
     return metadata
   }
 
+  /** A certificate that was not accepted is named, with its dates. */
+  async #explained(error: CallError): Promise<never> {
+    const { tls } = this.#settings
+    if (error.certificate === 'client') throw error.with(certificateOfClient(tls))
+    if (error.certificate !== 'server') throw error
+    this.#certificate ??= certificateOfServer(this.url, tls)
+    throw error.with(await this.#certificate)
+  }
+
   async #unary<T>(
     service: Service,
     method: string,
@@ -219,7 +230,7 @@ export class Connection {
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
           clearTimeout(dialing)
-          if (error) reject(translate(error, timeoutMs))
+          if (error) resolve(this.#explained(translate(error, timeoutMs)))
           else resolve(response as T)
         },
       )
@@ -255,10 +266,10 @@ function credentialsFor(url: string, tls: Tls): ChannelCredentials {
 /** Promise.withResolvers, which Node has from 22 on. */
 function withResolvers<T>(): {
   promise: Promise<T>
-  resolve: (value: T) => void
+  resolve: (value: T | Promise<T>) => void
   reject: (reason: unknown) => void
 } {
-  let resolve: (value: T) => void = () => {}
+  let resolve: (value: T | Promise<T>) => void = () => {}
   let reject: (reason: unknown) => void = () => {}
   const promise = new Promise<T>((yes, no) => {
     resolve = yes
