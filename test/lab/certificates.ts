@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 
@@ -16,7 +16,7 @@ export class Authority {
   readonly file: string
   readonly #keys: CryptoKeyPair
   readonly #certificate: x509.X509Certificate
-  #serial = 1
+  #serial = Math.floor(Math.random() * 1_000_000)
 
   private constructor(folder: string, keys: CryptoKeyPair, certificate: x509.X509Certificate) {
     this.folder = folder
@@ -40,7 +40,23 @@ export class Authority {
       ],
     })
     await writeFile(join(folder, 'ca.crt'), certificate.toString('pem'))
+    await writeFile(join(folder, 'ca.key'), await privatePem(keys))
     return new Authority(folder, keys, certificate)
+  }
+
+  /** The authority that was created in that folder. */
+  static async of(folder: string): Promise<Authority> {
+    const certificate = new x509.X509Certificate(await readFile(join(folder, 'ca.crt'), 'utf8'))
+    const [pkcs8] = x509.PemConverter.decode(await readFile(join(folder, 'ca.key'), 'utf8'))
+    const privateKey = await webcrypto.subtle.importKey(
+      'pkcs8',
+      pkcs8 ?? new ArrayBuffer(0),
+      algorithm,
+      true,
+      ['sign'],
+    )
+    const publicKey = (await certificate.publicKey.export()) as unknown as CryptoKeyPair['publicKey']
+    return new Authority(folder, { privateKey, publicKey }, certificate)
   }
 
   /** `usages` is the extended key usage; kubeadm's server and peer certificates have both. */
@@ -55,7 +71,7 @@ export class Authority {
     const keys = await newKeys()
     this.#serial += 1
     const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: this.#serial.toString(16).padStart(2, '0'),
+      serialNumber: this.#serial.toString(16).padStart(8, '0'),
       subject: `CN=${name}`,
       issuer: this.#certificate.subject,
       ...valid,
@@ -72,16 +88,15 @@ export class Authority {
     })
     const cert = join(this.folder, `${name}.crt`)
     const key = join(this.folder, `${name}.key`)
-    const secret = x509.PemConverter.encode(
-      await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
-      'PRIVATE KEY',
-    )
     await writeFile(cert, certificate.toString('pem'))
-    await writeFile(key, secret)
+    await writeFile(key, await privatePem(keys))
     await chmod(key, 0o600)
     return { cert, key }
   }
 }
+
+const privatePem = async ({ privateKey }: CryptoKeyPair): Promise<string> =>
+  x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY')
 
 const newKeys = async () =>
   (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair
