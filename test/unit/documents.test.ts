@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
@@ -23,4 +23,32 @@ test('the shipped configuration file changes nothing, and every line of it can b
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+test('what the guide to failures quotes is said by the program, and its links lead somewhere', async () => {
+  const root = join(import.meta.dirname, '../../..')
+  const guide = await readFile(join(root, 'packaging/failure-modes.md'), 'utf8')
+  const files = await readdir(join(root, 'src'), { recursive: true })
+  const sources = await Promise.all(
+    files.filter(name => name.endsWith('.ts')).map(name => readFile(join(root, 'src', name), 'utf8')),
+  )
+  // The parts between names and numbers stand in the sources, where `${...}` is between them.
+  const said = sources.join('\n').replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…')
+  const quotes = guide.split('\n').filter(line => line.startsWith('> '))
+  assert.ok(quotes.length > 30)
+  const unsaid = quotes.flatMap(quote =>
+    quote
+      .slice(2)
+      .split('…')
+      .map(part => part.trim())
+      .filter(part => part.length > 2 && !said.includes(part)),
+  )
+  assert.deepEqual(unsaid, [])
+  const headings = [...guide.matchAll(/^## (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+  for (const [, link = ''] of guide.matchAll(/\]\(#([^)]*)\)/g)) assert.ok(headings.includes(link), link)
 })
