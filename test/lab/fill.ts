@@ -33,7 +33,11 @@ const PER_TXN = 32
  * to what is left.
  */
 export async function fragment(cluster: Cluster, megabytes: number, keep = 10): Promise<Map<string, string>> {
-  const client = await clientOf(cluster)
+  return fill(await clientOf(cluster), megabytes, keep)
+}
+
+/** As `fragment`, and closes the client. */
+export async function fill(client: Etcd3, megabytes: number, keep: number): Promise<Map<string, string>> {
   try {
     const kept = new Map<string, string>()
     const count = Math.ceil((megabytes * 1024 * 1024) / VALUE)

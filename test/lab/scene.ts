@@ -10,7 +10,8 @@ import type { Leniency } from './judge.js'
 import { incidentsOf } from './timeline.js'
 import { Witness } from './witness.js'
 
-export type SceneOptions = LabOptions & Readonly<{ megabytes?: number; keep?: number }>
+export type SceneOptions = LabOptions &
+  Readonly<{ megabytes?: number; keep?: number; fill?: typeof fragment }>
 
 /** A fragmented cluster with a good backup of it from before, the job on its leader's node, and a witness. */
 export class Scene implements AsyncDisposable {
@@ -29,12 +30,12 @@ export class Scene implements AsyncDisposable {
     this.backupPath = backupPath
   }
 
-  static async set({ megabytes = 20, keep, ...lab }: SceneOptions = {}): Promise<Scene> {
+  static async set({ megabytes = 20, keep, fill = fragment, ...lab }: SceneOptions = {}): Promise<Scene> {
     const cluster = await Cluster.start(lab)
     try {
       const backupPath = join(cluster.folder, 'etcd-backup.xz')
       await archive(cluster, backupPath)
-      await fragment(cluster, megabytes, keep)
+      await fill(cluster, megabytes, keep)
       const witness = await Witness.of(cluster, { backupPath })
       return new Scene(cluster, witness, await cluster.leader(), backupPath)
     } catch (error) {
@@ -54,7 +55,7 @@ export class Scene implements AsyncDisposable {
   }
 
   start(more: readonly string[] = [], options?: CommandOptions, local = this.leader): Running {
-    const running = start(this.job(more, local), options)
+    const running = start(this.job(more, local), { through: local.through, ...options })
     this.#runs.push(running.ended)
     return running
   }
