@@ -21,7 +21,7 @@ async function idOf({ clientUrl }: LabMember): Promise<string> {
   return ((await answer.json()) as { header: { member_id: string } }).header.member_id
 }
 
-describe('leadership that others move about', { timeout: 120_000 }, () => {
+describe('leadership that others move about', { timeout: 600_000 }, () => {
   test('back to the leader after every move: it is never defragmented while it leads', async () => {
     await using scene = await Scene.set({ tls: false })
     const id = await idOf(scene.leader)
@@ -37,6 +37,7 @@ describe('leadership that others move about', { timeout: 120_000 }, () => {
       moves += 1
     }
     const report = await scene.reportOf(running)
+    // On a busy machine it may come back too late, when the ex-leader is at its defragmentation already.
     assert.ok([0, 76].includes(report.exitCode), report.reason)
     if (report.exitCode === 76) assert.match(report.reason, /leadership was moved 5 times in vain/)
     await scene.judge()

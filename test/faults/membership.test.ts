@@ -20,7 +20,7 @@ const promote = (scene: Scene, id: string) =>
 /** Else etcd adds and removes nobody in the first 5 s (etcd: server.go, HealthInterval). */
 const flags = ['--strict-reconfig-check=false']
 
-describe('members that come and go', { timeout: 120_000 }, () => {
+describe('members that come and go', { timeout: 600_000 }, () => {
   test('a learner is left alone; promoted in mid-run it is a voter like any other', async () => {
     await using scene = await Scene.set({ flags })
     const learner = await scene.cluster.addLearner('m4')
@@ -65,7 +65,7 @@ describe('members that come and go', { timeout: 120_000 }, () => {
       const gone = which === 'comes next' ? first(scene.followers.filter(m => m !== done)) : done
       await cluster.etcdctl(['member', 'remove', ids.get(gone) ?? ''], [scene.leader])
       const report = await scene.reportOf(running)
-      assert.ok([0, 76].includes(report.exitCode), report.reason)
+      assert.equal(report.verdict, 'completed', report.reason)
       await cluster.kill(gone)
       cluster.members.splice(cluster.members.indexOf(gone), 1)
       await scene.judge()

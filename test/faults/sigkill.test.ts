@@ -18,7 +18,7 @@ function randomFrom(seed: number): () => number {
 }
 
 test('a run that is killed (SIGKILL) at any instant: the next one tidies up after it and does the whole job', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async t => {
   const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
   t.diagnostic(`SEED=${seed}`)

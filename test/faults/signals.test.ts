@@ -13,7 +13,7 @@ const instants = [
   ['in the backup', begins('snapshot'), 4],
 ] as const
 
-describe('a signal to the run', { timeout: 180_000 }, () => {
+describe('a signal to the run', { timeout: 600_000 }, () => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     test(`${signal} at each kind of step: what etcd would carry on with is waited for, exit code 75`, async () => {
       await using scene = await Scene.set(slow)

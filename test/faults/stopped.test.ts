@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../lab/cluster.js'
 import { begins, ends, first, Scene, slow, stepsOf, whole, withoutBackup } from '../lab/scene.js'
 
-describe('a member that is stopped (SIGSTOP)', { timeout: 180_000 }, () => {
+describe('a member that is stopped (SIGSTOP)', { timeout: 600_000 }, () => {
   test('before the run, a follower: nothing is touched, or with --force-unhealthy it is left alone', async () => {
     await using scene = await Scene.set()
     const follower = first(scene.followers)

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { suites } from '../lab/cluster.js'
 import { Scene } from '../lab/scene.js'
 
-describe('the witness on a real cluster', { timeout: 120_000 }, () => {
+describe('the witness on a real cluster', { timeout: 600_000 }, () => {
   for (const suite of suites)
     test(`has nothing against a run and a second one, Debian ${suite}`, async () => {
       await using scene = await Scene.set({ suite, tls: suite !== 'bookworm' })

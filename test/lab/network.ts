@@ -1,7 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
-import type { Cluster, LabMember, LabOptions, Place } from './cluster.js'
+import type { Cluster, LabMember, Place } from './cluster.js'
+import type { Scene, SceneOptions } from './scene.js'
 
 const run = promisify(execFile)
 const addressOf = (position: number): string => `10.1.1.${position + 1}`
@@ -88,14 +89,14 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** For a cluster with one member on each node. */
-  get places(): NonNullable<LabOptions['places']> {
+  /** For a scene with one member on each node. */
+  get lab(): Pick<SceneOptions, 'places' | 'fill'> {
     const members = this.#nodes.map(({ through }, i): Place => ({ host: addressOf(i), through }))
-    return { members, lab: this.#hub.through }
+    return { places: { members, lab: this.#hub.through }, fill: this.#fill }
   }
 
   /** As `fragment` of fill.ts, from where the members can be reached. */
-  readonly fill = async (cluster: Cluster, megabytes: number, keep = 10): Promise<Map<string, string>> => {
+  readonly #fill = async (cluster: Cluster, megabytes: number, keep = 10): Promise<Map<string, string>> => {
     const hosts = cluster.members.map(m => m.clientUrl)
     const script = `const { Etcd3 } = await import('etcd3')
       const { fill } = await import(${JSON.stringify(new URL('./fill.js', import.meta.url).href)})
@@ -133,6 +134,24 @@ export class Network implements AsyncDisposable {
     const node = this.#nodeOf(member)
     await node.run('nft', `table inet lab {\n${chains.join('\n')}\n}`)
     return () => node.run('nft', 'delete table inet lab')
+  }
+
+  /** Cuts a member off, as its witness knows; resolves to what mends it and waits until the cluster is whole again. */
+  async breaks(
+    scene: Scene,
+    member: LabMember,
+    how: 'from its peers' | 'from everything',
+  ): Promise<() => Promise<void>> {
+    const back = scene.witness.out(member, 'cut off')
+    const mend =
+      how === 'from everything'
+        ? await this.unplug(member)
+        : await this.cutFromPeers(member, scene.cluster.members)
+    return async () => {
+      back()
+      await mend()
+      await scene.untilWhole()
+    }
   }
 
   /** The cable of the member's node is pulled. */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { archive } from './archives.js'
-import { Cluster, type LabMember, type LabOptions } from './cluster.js'
+import { Cluster, type LabMember, type LabOptions, until } from './cluster.js'
 import { type CommandOptions, documentOf, type Ended, type Running, start } from './command.js'
 import { fragment } from './fill.js'
 import type { Leniency } from './judge.js'
@@ -100,6 +100,16 @@ export class Scene implements AsyncDisposable {
       await sleep(1)
     }
     return { member, resume: this.witness.stop(member) }
+  }
+
+  /** After a fault: every member serves linearizable reads again. */
+  untilWhole(): Promise<void> {
+    return until('every member is healthy', () =>
+      this.cluster.etcdctl(['endpoint', 'health']).then(
+        () => true,
+        () => false,
+      ),
+    )
   }
 
   /** All runs of this scene so far. */
