@@ -8,7 +8,7 @@ const skip = isRoot ? false : 'networks of its own and a bridge take root'
 /** Calls that nobody answers are not waited for long. */
 const waits = ['--defrag-timeout', '3s', '--dial-timeout', '1s']
 
-describe('a network that is broken before the run', { timeout: 600_000, skip }, () => {
+describe('a network that is broken', { timeout: 600_000, skip }, () => {
   let network: Network
   before(async () => {
     network = await Network.create(3)

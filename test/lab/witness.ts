@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, readlink } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { type Archive, FileWatch, inspect } from './archives.js'
-import { type Cluster, type LabMember, until } from './cluster.js'
+import type { Cluster, LabMember } from './cluster.js'
 import type { Ended } from './command.js'
 import { type Leniency, violations } from './judge.js'
+import { leasesOf, remainsOf, type WitnessOptions } from './remains.js'
 import {
   defragmentationsOf,
   type Incident,
@@ -14,16 +14,6 @@ import {
   untilServing,
 } from './timeline.js'
 import { type Told, toldBy } from './told.js'
-
-export type WitnessOptions = Readonly<{
-  /** Where the runs put their backup; what is there already counts as the last good one. */
-  backupPath?: string
-  /** More flags for etcdctl, where authentication is on. */
-  etcdctl?: readonly string[]
-}>
-
-/** What a later feature may leave under /etcd-defrag/. */
-const ownKeys = ['/etcd-defrag/last-run', '/etcd-defrag/pause']
 
 /**
  * Watches a cluster from etcd's side and judges whether the five invariants (ARCHITECTURE.md, "What must always hold")
@@ -117,7 +107,7 @@ export class Witness implements AsyncDisposable {
       ...violations({ incidents: recent, outages: this.#outages, runs }, leniency),
       ...(await this.#miscounts(incidents)),
       ...(await this.#archiveFlaws(runs)),
-      ...(await this.#remains(runs)),
+      ...(await remainsOf(this.#cluster, this.#options, runs, [...this.#members], this.#leases)),
     ]
     const said = ended.map(e => `exit code ${e.code ?? e.signal}\n${e.stdout}\n${e.stderr}`).join('\n')
     assert.ok(found.length === 0, `${found.length} violations:\n- ${found.join('\n- ')}\n\n${said}`)
@@ -177,80 +167,7 @@ export class Witness implements AsyncDisposable {
     return found
   }
 
-  async #remains(runs: readonly Told[]): Promise<readonly string[]> {
-    const clusterId = await clusterIdOf(this.#cluster, this.#options)
-    const lockFile = `/run/etcd-defrag.${clusterId}.lock`
-    const lastKilled = runs.findLastIndex(run => run.killed)
-    // What a SIGKILL leaves behind, the next run that comes as far tidies up.
-    const isTidy = runs.slice(lastKilled + 1).some(({ report }) => report?.verdict === 'completed')
-    const files = lastKilled < 0 || isTidy ? await this.#leftFiles(lockFile) : []
-    const processes = await until('the processes of the run are gone', async () => {
-      return (await this.#processesOn(lockFile)).length === 0
-    }).then(
-      () => [],
-      () => this.#processesOn(lockFile),
-    )
-    return [
-      ...files.map(file => `${file} is left`),
-      ...processes.map(process => `a process is left: ${process}`),
-      ...(await this.#leftKeys()),
-    ]
-  }
-
-  async #leftFiles(lockFile: string): Promise<readonly string[]> {
-    const { backupPath } = this.#options
-    const lock = (await readdir(dirname(lockFile))).filter(name => name === basename(lockFile))
-    const temporary =
-      backupPath === undefined
-        ? []
-        : (await readdir(dirname(backupPath))).filter(
-            name => name.startsWith(`.${basename(backupPath)}.`) && /\.(spool|partial)$/.test(name),
-          )
-    return [...lock, ...temporary]
-  }
-
-  /** Whoever has the lock's file open, or was started with a path of this cluster. */
-  async #processesOn(lockFile: string): Promise<readonly string[]> {
-    const known = new Set([String(process.pid), ...[...this.#members].map(m => String(m.process?.pid))])
-    const ids = (await readdir('/proc')).filter(id => /^\d+$/.test(id) && !known.has(id))
-    const found = await Promise.all(
-      ids.map(async id => {
-        const line = (await readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
-        const open = await readdir(`/proc/${id}/fd`).catch(() => []) // it has ended meanwhile
-        const files = await Promise.all(open.map(fd => readlink(`/proc/${id}/fd/${fd}`).catch(() => '')))
-        const isOurs =
-          files.some(file => file.startsWith(lockFile)) ||
-          line.includes(lockFile) ||
-          line.includes(this.#cluster.folder)
-        return isOurs ? [`${id} ${line}`] : []
-      }),
-    )
-    return found.flat()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]()
   }
-
-  async #leftKeys(): Promise<readonly string[]> {
-    const { etcdctl = [] } = this.#options
-    const get = ['get', '/etcd-defrag/', '--prefix', '--keys-only']
-    const keys = (await this.#cluster.etcdctl([...etcdctl, ...get])).split('\n').filter(key => key !== '')
-    const leases = await leasesOf(this.#cluster, this.#options)
-    return [
-      ...keys.filter(key => !ownKeys.includes(key)).map(key => `the key ${key} is left`),
-      ...[...leases].filter(lease => !this.#leases.has(lease)).map(lease => `the lease ${lease} is left`),
-    ]
-  }
-}
-
-async function leasesOf(cluster: Cluster, { etcdctl = [] }: WitnessOptions): Promise<ReadonlySet<string>> {
-  const lines = (await cluster.etcdctl([...etcdctl, 'lease', 'list'])).split('\n')
-  return new Set(lines.filter(line => /^[0-9a-f]{8,}$/.test(line)))
-}
-
-/** In hex; as text, since JSON numbers do not hold 64 bits. */
-async function clusterIdOf(cluster: Cluster, { etcdctl = [] }: WitnessOptions): Promise<string> {
-  const status = await cluster.etcdctl([...etcdctl, 'endpoint', 'status', '-w', 'json'])
-  return BigInt(/"cluster_id":(\d+)/.exec(status)?.[1] ?? 0).toString(16)
 }
