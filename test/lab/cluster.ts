@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Authority } from './certificates.js'
+import { jsonLine } from './timeline.js'
 
 const run = promisify(execFile)
 const cache = process.env['ETCD_LAB'] ?? join(homedir(), '.cache/etcd-defrag-lab')
@@ -26,10 +27,15 @@ export type LabOptions = Readonly<{
   dataDirs?: readonly (string | undefined)[]
   flags?: readonly string[]
   host?: '127.0.0.1' | '[::1]'
+  /** Where each member runs, by position, and from where the lab looks at them; on this machine as it is otherwise. */
+  places?: Readonly<{ members: readonly Place[]; lab: Place['through'] }>
   /** The client URLs a member tells the others, made from its real one. */
   advertise?: (clientUrl: string, position: number) => string
   serverNames?: Readonly<{ dns: readonly string[]; ip: readonly string[] }>
 }>
+
+/** An address, and the program with its arguments that starts another one there. */
+export type Place = Readonly<{ host: string; through: readonly string[] }>
 
 export type LabMember = {
   readonly name: string
@@ -39,6 +45,8 @@ export type LabMember = {
   readonly dataDir: string
   readonly log: string
   readonly args: readonly string[]
+  /** The program and arguments that a command is started with to run on the member's node. */
+  readonly through: readonly string[]
   process: ChildProcess | undefined
 }
 
@@ -108,7 +116,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #plan(name: string, position: number, dataDir = join(this.folder, name)): Promise<LabMember> {
-    const { host = '127.0.0.1', flags = [], advertise = (url: string) => url } = this.#options
+    const { flags = [], advertise = (url: string) => url, places } = this.#options
+    const { host = '127.0.0.1' } = places?.members[position] ?? this.#options
     const [client, peer, metrics] = await freePorts(3)
     const scheme = this.client === undefined ? 'http' : 'https'
     const clientUrl = `${scheme}://${host}:${client}`
@@ -148,6 +157,7 @@ export class Cluster implements AsyncDisposable {
       dataDir,
       log: join(this.folder, `${name}.log`),
       args,
+      through: places?.members[position]?.through ?? [],
       process: undefined,
     }
   }
@@ -155,7 +165,8 @@ export class Cluster implements AsyncDisposable {
   /** The kernel ends it with us, however we end. */
   #spawn(member: LabMember, more: readonly string[] = []): void {
     const log = openSync(member.log, 'a')
-    const args = ['--pdeathsig', 'KILL', '--', programOf(this.suite, 'etcd'), ...member.args, ...more]
+    const etcd = [...member.through, programOf(this.suite, 'etcd'), ...member.args, ...more]
+    const args = ['--pdeathsig', 'KILL', '--', ...etcd]
     member.process = spawn('setpriv', args, {
       stdio: ['ignore', log, log],
       detached: true, // Ctrl-C in a terminal is for the run, not for what it runs on
@@ -169,11 +180,8 @@ export class Cluster implements AsyncDisposable {
     try {
       await until(`${member.name} serves`, async () => {
         if (member.process?.exitCode !== null) throw new Error(`${member.name} ended`)
-        const health = await fetch(`${member.metricsUrl}/health?exclude=NOSPACE`).then(
-          async answer => (await answer.json()) as { health?: string },
-          () => undefined,
-        )
-        return health?.health === 'true'
+        const health = await this.#read(`${member.metricsUrl}/health?exclude=NOSPACE`).catch(() => '')
+        return jsonLine(health)['health'] === 'true'
       })
     } catch (error) {
       throw new Error(`${error}:\n${(await readFile(member.log, 'utf8')).slice(-2000)}`)
@@ -222,9 +230,26 @@ export class Cluster implements AsyncDisposable {
         : [`--cacert=${this.client.ca}`, `--cert=${this.client.cert}`, `--key=${this.client.key}`]
     const endpoints = `--endpoints=${members.map(m => m.clientUrl).join(',')}`
     const env = { ...process.env, ETCDCTL_API: '3' }
-    return (
-      await run(programOf(this.suite, 'etcdctl'), [endpoints, ...tls, ...args], { env, maxBuffer: 1 << 26 })
-    ).stdout
+    const [program = '', ...rest] = [
+      ...this.#lab,
+      programOf(this.suite, 'etcdctl'),
+      endpoints,
+      ...tls,
+      ...args,
+    ]
+    return (await run(program, rest, { env, maxBuffer: 1 << 26 })).stdout
+  }
+
+  get #lab(): Place['through'] {
+    return this.#options.places?.lab ?? []
+  }
+
+  async #read(url: string): Promise<string> {
+    const [program, ...through] = this.#lab
+    if (program === undefined) return (await fetch(url)).text()
+    const script = 'process.stdout.write(await (await fetch(process.argv[1])).text())'
+    const node = [process.execPath, '--input-type=module', '-e', script, url]
+    return (await run(program, [...through, ...node], { maxBuffer: 1 << 26 })).stdout
   }
 
   async status(members: readonly LabMember[] = this.members): Promise<EndpointStatus[]> {
@@ -264,7 +289,7 @@ export class Cluster implements AsyncDisposable {
 
   /** One number of the member's own metrics; 0 while there is none. */
   async metric(member: LabMember, name: string): Promise<number> {
-    const text = await (await fetch(`${member.metricsUrl}/metrics`)).text()
+    const text = await this.#read(`${member.metricsUrl}/metrics`)
     const line = text.split('\n').find(l => l.startsWith(`${name} `) || l.startsWith(`${name}{`))
     return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1))
   }
@@ -295,14 +320,6 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map(member => this.kill(member)))
     await rm(this.folder, { recursive: true, force: true })
-  }
-}
-
-function jsonLine(line: string): { ts?: unknown; msg?: string } {
-  try {
-    return JSON.parse(line) as { ts?: unknown; msg?: string }
-  } catch {
-    return {} // etcd prints a few lines before its logger is set up
   }
 }
 

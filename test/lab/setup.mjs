@@ -53,6 +53,8 @@ const programs = {
   'mkfs.ext4': 'e2fsprogs',
   setpriv: 'util-linux',
   mount: 'mount',
+  ip: 'iproute2',
+  nft: 'nftables',
 }
 
 function installPrograms() {
