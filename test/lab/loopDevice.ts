@@ -1,42 +1,73 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
+/** Something that is wrong with a disk until it is ended; ending it twice is no harm. */
+export type Trouble = AsyncDisposable & Readonly<{ end(): Promise<void> }>
+
+export function troubleUntil(mend: () => Promise<unknown>): Trouble {
+  let ended: Promise<unknown> | undefined
+  const end = async () => {
+    ended ??= mend()
+    await ended
+  }
+  return { end, [Symbol.asyncDispose]: end }
+}
+
+export type LoopOptions = Readonly<{
+  /** What the loop device is made of instead of an ordinary file of its own. */
+  backing?: string
+  mountOptions?: readonly string[]
+}>
+
 /** An ext4 file system on a loop device of our own, whose backing file shows what a trim gives back. Root only. */
 export class LoopDevice implements AsyncDisposable {
   readonly folder: string
   readonly mountPoint: string
   readonly #file: string
+  readonly #mountOptions: readonly string[]
   #device = ''
   #isMounted = false
 
-  private constructor(folder: string, file: string) {
+  private constructor(folder: string, { backing, mountOptions = [] }: LoopOptions) {
     this.folder = folder
     this.mountPoint = join(folder, 'mounted')
-    this.#file = file
+    this.#file = backing ?? join(folder, 'disk')
+    this.#mountOptions = mountOptions.length === 0 ? [] : ['-o', mountOptions.join(',')]
   }
 
-  static async create(megabytes: number): Promise<LoopDevice> {
-    const folder = await mkdtemp(join(tmpdir(), 'etcd-loop-'))
-    const file = join(folder, 'disk')
-    const loop = new LoopDevice(folder, file)
+  static async create(megabytes: number, options: LoopOptions = {}): Promise<LoopDevice> {
+    const loop = new LoopDevice(await mkdtemp(join(tmpdir(), 'etcd-loop-')), options)
     try {
       await mkdir(loop.mountPoint)
-      await writeFile(file, '')
-      await truncate(file, megabytes * 1024 * 1024)
-      await run('mkfs.ext4', ['-q', '-E', 'nodiscard', file])
-      loop.#device = (await run('losetup', ['-f', '--show', file])).stdout.trim()
-      await run('mount', [loop.#device, loop.mountPoint])
-      loop.#isMounted = true
+      if (options.backing === undefined) {
+        await writeFile(loop.#file, '')
+        await truncate(loop.#file, megabytes * 1024 * 1024)
+      }
+      await run('mkfs.ext4', ['-q', '-E', 'nodiscard', loop.#file])
+      // Direct, so that no cache between the two file systems takes what the one below refuses.
+      const direct = options.backing === undefined ? [] : ['--direct-io=on']
+      loop.#device = (await run('losetup', ['-f', '--show', ...direct, loop.#file])).stdout.trim()
+      await loop.#mount()
       return loop
     } catch (error) {
       await loop[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  async #mount(): Promise<void> {
+    await run('mount', [...this.#mountOptions, this.#device, this.mountPoint])
+    this.#isMounted = true
+  }
+
+  async #unmount(): Promise<void> {
+    if (this.#isMounted) await run('umount', [this.mountPoint])
+    this.#isMounted = false
   }
 
   /** Bytes the backing file truly occupies, after everything written has reached it. */
@@ -46,8 +77,44 @@ export class LoopDevice implements AsyncDisposable {
     return (await stat(this.#file)).blocks * 512
   }
 
+  /** From now on every write to the file system waits; whoever writes cannot even be killed until it is thawed. */
+  async freeze(): Promise<Trouble> {
+    await run('fsfreeze', ['-f', this.mountPoint])
+    return troubleUntil(() => run('fsfreeze', ['-u', this.mountPoint]))
+  }
+
+  /** Takes all room but about so many bytes, that which is kept for root included. */
+  async fill(left = 0): Promise<Trouble> {
+    const filler = join(this.mountPoint, 'filler')
+    await (await open(filler, 'a')).close()
+    const block = 4096
+    for (let offset = 0, length = Number.MAX_SAFE_INTEGER; length >= block; ) {
+      const { bfree, bsize } = await statfs(this.mountPoint)
+      length = Math.min(length, bfree * bsize - left)
+      if (length < block) break
+      try {
+        await run('fallocate', ['-o', String(offset), '-l', String(length), filler])
+        offset += length
+      } catch {
+        length = Math.floor(length / 2 / block) * block // the file system's own bookkeeping takes some
+      }
+    }
+    return troubleUntil(() => rm(filler, { force: true }))
+  }
+
+  async readOnly(): Promise<Trouble> {
+    await run('mount', ['-o', 'remount,ro', this.mountPoint])
+    return troubleUntil(() => run('mount', ['-o', 'remount,rw', this.mountPoint]))
+  }
+
+  /** Mounts it afresh, as after a reboot: ext4 stays read-only once its own writes have failed. */
+  async remount(): Promise<void> {
+    await this.#unmount()
+    await this.#mount()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isMounted) await run('umount', [this.mountPoint])
+    await this.#unmount()
     if (this.#device !== '') await run('losetup', ['-d', this.#device])
     await rm(this.folder, { recursive: true })
   }

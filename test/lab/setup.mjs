@@ -53,6 +53,9 @@ const programs = {
   'mkfs.ext4': 'e2fsprogs',
   setpriv: 'util-linux',
   mount: 'mount',
+  fsfreeze: 'util-linux',
+  nbdkit: 'nbdkit',
+  nbdfuse: 'libnbd-bin',
 }
 
 function installPrograms() {
