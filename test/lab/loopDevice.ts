@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, open, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -85,21 +85,21 @@ export class LoopDevice implements AsyncDisposable {
 
   /** Takes all room but about so many bytes, that which is kept for root included. */
   async fill(left = 0): Promise<Trouble> {
-    const filler = join(this.mountPoint, 'filler')
-    await (await open(filler, 'a')).close()
+    const path = join(this.mountPoint, 'filler')
     const block = 4096
-    for (let offset = 0, length = Number.MAX_SAFE_INTEGER; length >= block; ) {
-      const { bfree, bsize } = await statfs(this.mountPoint)
-      length = Math.min(length, bfree * bsize - left)
-      if (length < block) break
-      try {
-        await run('fallocate', ['-o', String(offset), '-l', String(length), filler])
-        offset += length
-      } catch {
-        length = Math.floor(length / 2 / block) * block // the file system's own bookkeeping takes some
-      }
+    let size = 0
+    await (await open(path, 'a')).close()
+    for (let length = 1 << 30; length >= block; ) {
+      const done = await run('fallocate', ['-o', String(size), '-l', String(length), path]).then(
+        () => true,
+        () => false, // no room for so much
+      )
+      if (done) size += length
+      else length /= 2
     }
-    return troubleUntil(() => rm(filler, { force: true }))
+    await truncate(path, Math.max(0, size - left))
+    await run('sync', ['-f', this.mountPoint]) // what was given back can be used again from here on
+    return troubleUntil(() => rm(path, { force: true }))
   }
 
   async readOnly(): Promise<Trouble> {

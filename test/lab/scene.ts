@@ -24,12 +24,22 @@ export class Scene implements AsyncDisposable {
     this.backupPath = backupPath
   }
 
-  static async set({ megabytes = 20, ...lab }: LabOptions & { megabytes?: number } = {}): Promise<Scene> {
+  /** `fill`: what makes the members' databases large; the backup is elsewhere where a folder for it is given. */
+  static async set({
+    megabytes = 20,
+    fill = cluster => fragment(cluster, megabytes),
+    backupFolder,
+    ...lab
+  }: LabOptions & {
+    megabytes?: number
+    fill?: (cluster: Cluster) => Promise<unknown>
+    backupFolder?: string
+  } = {}): Promise<Scene> {
     const cluster = await Cluster.start(lab)
     try {
-      const backupPath = join(cluster.folder, 'etcd-backup.xz')
+      const backupPath = join(backupFolder ?? cluster.folder, 'etcd-backup.xz')
       await archive(cluster, backupPath)
-      await fragment(cluster, megabytes)
+      await fill(cluster)
       const witness = await Witness.of(cluster, { backupPath })
       return new Scene(cluster, witness, await cluster.leader(), backupPath)
     } catch (error) {
@@ -38,11 +48,17 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** The job, with waits that suit a test. */
+  /** The job, with waits that suit a test; `more` goes before them. */
   job(more: readonly string[] = [], local = this.leader): readonly string[] {
-    const waits = ['--command-timeout', '1s', '--settle-timeout', '20s']
-    const output = ['--no-trim', '--backup-path', this.backupPath, '--output', 'json']
-    return [...this.cluster.flags(local), ...output, ...waits, ...more]
+    const standard = [
+      this.cluster.flags(local),
+      ['--no-trim'],
+      ['--backup-path', this.backupPath],
+      ['--output', 'json'],
+      ['--command-timeout', '1s'],
+      ['--settle-timeout', '20s'],
+    ]
+    return [...standard.filter(([flag]) => flag === undefined || !more.includes(flag)).flat(), ...more]
   }
 
   start(more: readonly string[] = [], options?: CommandOptions): Running {
