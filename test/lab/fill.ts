@@ -28,10 +28,11 @@ const VALUE = 16 * 1024
 const PER_TXN = 32
 
 /**
- * Writes about `megabytes` under /registry, deletes all but every tenth key and compacts, so that most of the
- * file is free and none of it is given back. Resolves to what is left.
+ * Writes about `megabytes` under /registry, deletes all but every tenth key (or every `keep`th: what is kept is what a
+ * defragmentation has to copy) and compacts, so that most of the file is free and none of it is given back. Resolves
+ * to what is left.
  */
-export async function fragment(cluster: Cluster, megabytes: number): Promise<Map<string, string>> {
+export async function fragment(cluster: Cluster, megabytes: number, keep = 10): Promise<Map<string, string>> {
   const client = await clientOf(cluster)
   try {
     const kept = new Map<string, string>()
@@ -45,10 +46,10 @@ export async function fragment(cluster: Cluster, megabytes: number): Promise<Map
     }
     for (let first = 0; first < count; first += 128) {
       const keys = Array.from({ length: Math.min(128, count - first) }, (_, i) => first + i)
-      for (const n of keys.filter(i => i % 10 === 0)) kept.set(keyOf(n), contentOf(n))
+      for (const n of keys.filter(i => i % keep === 0)) kept.set(keyOf(n), contentOf(n))
       await client
         .if('never', 'Version', '==', 1)
-        .else(...keys.filter(i => i % 10 !== 0).map(n => client.delete().key(keyOf(n))))
+        .else(...keys.filter(i => i % keep !== 0).map(n => client.delete().key(keyOf(n))))
         .commit()
     }
     const { header } = await client.get('never').exec()

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { archive } from './archives.js'
 import { Cluster, type LabMember, type LabOptions } from './cluster.js'
-import { type CommandOptions, documentOf, type Ended, etcdDefrag, type Running, start } from './command.js'
+import { type CommandOptions, documentOf, type Ended, type Running, start } from './command.js'
 import { fragment } from './fill.js'
 import type { Leniency } from './judge.js'
+import { incidentsOf } from './timeline.js'
 import { Witness } from './witness.js'
+
+export type SceneOptions = LabOptions &
+  Readonly<{
+    megabytes?: number
+    keep?: number
+    /** What makes the databases large, instead of those two. */
+    fill?: (cluster: Cluster) => Promise<unknown>
+    /** Where the backup is, instead of the cluster's own folder. */
+    backupFolder?: string
+  }>
 
 /** A fragmented cluster with a good backup of it from before, the job on its leader's node, and a witness. */
 export class Scene implements AsyncDisposable {
@@ -24,17 +37,13 @@ export class Scene implements AsyncDisposable {
     this.backupPath = backupPath
   }
 
-  /** `fill`: what makes the members' databases large; the backup is elsewhere where a folder for it is given. */
   static async set({
     megabytes = 20,
-    fill = cluster => fragment(cluster, megabytes),
+    keep,
+    fill = cluster => fragment(cluster, megabytes, keep),
     backupFolder,
     ...lab
-  }: LabOptions & {
-    megabytes?: number
-    fill?: (cluster: Cluster) => Promise<unknown>
-    backupFolder?: string
-  } = {}): Promise<Scene> {
+  }: SceneOptions = {}): Promise<Scene> {
     const cluster = await Cluster.start(lab)
     try {
       const backupPath = join(backupFolder ?? cluster.folder, 'etcd-backup.xz')
@@ -61,18 +70,27 @@ export class Scene implements AsyncDisposable {
     return [...standard.filter(([flag]) => flag === undefined || !more.includes(flag)).flat(), ...more]
   }
 
-  start(more: readonly string[] = [], options?: CommandOptions): Running {
-    const running = start(this.job(more), options)
+  start(more: readonly string[] = [], options?: CommandOptions, local = this.leader): Running {
+    const running = start(this.job(more, local), options)
     this.#runs.push(running.ended)
     return running
+  }
+
+  /** On the node of the member that leads now: runs before may have moved leadership. */
+  async startOnLeader(more: readonly string[] = []): Promise<Running> {
+    const name = await this.witness.leader()
+    return this.start(more, undefined, first(this.cluster.members.filter(m => m.name === name)))
   }
 
   /** Runs the job to its end on the node that leads now, and gives its report. */
   // biome-ignore lint/suspicious/noExplicitAny: the shape is what the tests look at
   async run(more: readonly string[] = []): Promise<any> {
-    const ended = etcdDefrag(this.job(more, await this.cluster.leader()))
-    this.#runs.push(ended)
-    return documentOf(await ended)
+    return this.reportOf(await this.startOnLeader(more))
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the shape is what the tests look at
+  async reportOf(running: Running): Promise<any> {
+    return documentOf(await running.ended)
   }
 
   /** The member whose step the run told of last. */
@@ -81,6 +99,23 @@ export class Scene implements AsyncDisposable {
     const member = this.cluster.members.find(m => m.name === name)
     assert.ok(member, `no member ${name}:\n${running.stderr()}`)
     return member
+  }
+
+  /** Stops the member whose defragmentation is the run's first, in the middle of it as its log shows. */
+  async stopDefragmenting(running: Running): Promise<Readonly<{ member: LabMember; resume: () => void }>> {
+    await running.said(begins('defragment'))
+    const member = this.at(running)
+    const [, told = ''] =
+      /"time":"([^"]+)","event":"stepStarted","step":"defragment"/.exec(running.stderr()) ?? []
+    const isAtIt = async () =>
+      incidentsOf(member.name, await readFile(member.log, 'utf8')).some(
+        i => i.what === 'defragmentStarts' && i.at >= Date.parse(told),
+      )
+    while (!(await isAtIt())) {
+      assert.ok(!running.stderr().includes('"event":"ended"'), running.stderr())
+      await sleep(1)
+    }
+    return { member, resume: this.witness.stop(member) }
   }
 
   /** All runs of this scene so far. */
@@ -94,8 +129,24 @@ export class Scene implements AsyncDisposable {
   }
 }
 
+/** Enough to copy that a defragmentation lasts some 0.1 s, in which a signal finds it. */
+export const slow = { megabytes: 24, keep: 2 }
+
+/** The steps of a whole job on three members, as `stepsOf` gives them. */
+export const whole = [
+  'defragment done',
+  'defragment done',
+  'moveLeader done',
+  'defragment done',
+  'snapshot done',
+]
+export const withoutBackup = whole.slice(0, -1)
+
+export const first = <T>([one]: readonly T[]): T => one ?? assert.fail('there is none')
+
 /** Matches the event of the nth step of a kind. */
-export const begins = (step: string): RegExp => new RegExp(`"event":"stepStarted","step":"${step}"`)
+export const begins = (step: string, nth = 1): RegExp =>
+  new RegExp(Array.from({ length: nth }, () => `"event":"stepStarted","step":"${step}"`).join('[^]*'))
 export const ends = (step: string, outcome = 'done', nth = 1): RegExp =>
   new RegExp(
     Array.from(

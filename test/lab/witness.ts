@@ -5,7 +5,14 @@ import { type Archive, FileWatch, inspect } from './archives.js'
 import { type Cluster, type LabMember, until } from './cluster.js'
 import type { Ended } from './command.js'
 import { type Leniency, violations } from './judge.js'
-import { defragmentationsOf, type Incident, incidentsOf, type Outage, untilServing } from './timeline.js'
+import {
+  defragmentationsOf,
+  type Incident,
+  incidentsOf,
+  leaderAt,
+  type Outage,
+  untilServing,
+} from './timeline.js'
 import { type Told, toldBy } from './told.js'
 
 export type WitnessOptions = Readonly<{
@@ -25,7 +32,7 @@ const ownKeys = ['/etcd-defrag/last-run', '/etcd-defrag/pause']
 export class Witness implements AsyncDisposable {
   readonly #cluster: Cluster
   readonly #since = Date.now()
-  readonly #outages: Outage[] = []
+  readonly #outages: (Outage & { until: number })[] = []
   readonly #watch: FileWatch | undefined
   readonly #options: WitnessOptions
   readonly #leases: ReadonlySet<string>
@@ -75,6 +82,9 @@ export class Witness implements AsyncDisposable {
   }
 
   async kill(member: LabMember): Promise<void> {
+    const from = Date.now()
+    for (const outage of this.#outages.filter(o => o.member === member.name)) // dead, it is stopped no more
+      outage.until = Math.min(outage.until, from)
     this.out(member, 'killed')
     await this.#cluster.kill(member)
   }
@@ -90,6 +100,11 @@ export class Witness implements AsyncDisposable {
       [...this.#members].map(async m => incidentsOf(m.name, await readFile(m.log, 'utf8'))),
     )
     return logs.flat().toSorted((a, b) => a.at - b.at)
+  }
+
+  /** Who leads now by the members' logs, which tell of stopped and unreachable ones too. */
+  async leader(): Promise<string | undefined> {
+    return leaderAt(await this.incidents(), this.#outages, Date.now())?.member
   }
 
   /** Throws an AssertionError that lists every violation. All members are to be up by then. */

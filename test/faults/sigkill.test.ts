@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Scene } from '../lab/scene.js'
+
+const RUNS = 20
+
+/** mulberry32: numbers from 0 to 1, the same ones for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+test('a run that is killed (SIGKILL) at any instant: the next one tidies up after it and does the whole job', {
+  timeout: 240_000,
+}, async t => {
+  const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
+  t.diagnostic(`SEED=${seed}`)
+  const random = randomFrom(seed)
+  await using scene = await Scene.set({ megabytes: 8 })
+  const from = performance.now()
+  assert.equal((await scene.run()).verdict, 'completed')
+  const usually = performance.now() - from
+  for (let i = 0; i < RUNS; i++) {
+    const killed = await scene.startOnLeader()
+    // Half of its time goes by before it says anything; the later instants are the ones of interest.
+    const after = usually * (0.2 + 0.8 * random())
+    await Promise.race([sleep(after), killed.ended])
+    killed.kill('SIGKILL')
+    const { code, signal } = await killed.ended
+    const next = await scene.run()
+    const what = `SEED=${seed}, run ${i} killed after ${Math.round(after)} ms (${signal ?? code})`
+    assert.equal(next.verdict, 'completed', `${what}: ${next.reason}\n${killed.stderr()}`)
+  }
+  await scene.judge()
+})
