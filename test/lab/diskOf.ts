@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { watch } from 'node:fs'
-import { rm, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rm, stat, symlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { LabMember } from './cluster.js'
+import { type LabMember, until } from './cluster.js'
 import { isRoot, type LoopDevice } from './loopDevice.js'
 import type { Scene } from './scene.js'
 
@@ -41,7 +41,7 @@ export async function firstFollowerOn(disk: LoopDevice, scene: Scene): Promise<L
 }
 
 /** Resolves when a file whose name fits appears in the folder, grows, or is gone from it. */
-export async function changed(folder: string, name: RegExp): Promise<string> {
+async function changed(folder: string, name: RegExp): Promise<string> {
   const watcher = watch(folder)
   try {
     return await new Promise((resolve, reject) => {
@@ -58,3 +58,14 @@ export async function changed(folder: string, name: RegExp): Promise<string> {
 /** A defragmentation has begun: etcd makes its copy there. */
 export const copyBegins = (member: LabMember): Promise<string> =>
   changed(join(member.dataDir, 'member/snap'), /^db\.tmp/)
+
+/** A file of a run under way beside its backup, once it holds so many bytes. */
+export async function grown(backupPath: string, kind: 'spool' | 'partial', bytes: number): Promise<string> {
+  let path = ''
+  await until(`the ${kind} holds ${bytes} bytes`, async () => {
+    const name = (await readdir(dirname(backupPath))).find(entry => entry.endsWith(`.${kind}`))
+    path = join(dirname(backupPath), name ?? '')
+    return name !== undefined && ((await stat(path).catch(() => undefined))?.size ?? 0) >= bytes
+  })
+  return path
+}

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from './cluster.js'
-import { LoopDevice, type LoopOptions, type Trouble, troubleUntil } from './loopDevice.js'
+import { LoopDevice, type Trouble, troubleUntil } from './loopDevice.js'
 
 const run = promisify(execFile)
 const FULL_SPEED = '1T' // bits per second
@@ -28,7 +28,9 @@ export class FaultyDisk implements AsyncDisposable {
       'nbdfuse',
       [
         ...[this.#shown, '[', 'nbdkit', '--exit-with-parent', '--filter=error', '--filter=rate'],
-        ...['file', join(folder, 'blocks'), 'error=EIO', 'error-rate=100%', `error-file=${this.#errors}`],
+        ...['file', join(folder, 'blocks'), 'error=EIO', 'error-rate=100%'],
+        ...[`error-pread-file=${this.#errors}.reads`, `error-pwrite-file=${this.#errors}.writes`],
+        ...['trim', 'zero', 'extents', 'cache'].map(call => `error-${call}-rate=0`),
         ...[`rate=${FULL_SPEED}`, `rate-file=${this.#rate}`, ']'],
       ],
       { stdio: ['ignore', log, log], detached: true },
@@ -36,7 +38,7 @@ export class FaultyDisk implements AsyncDisposable {
     closeSync(log)
   }
 
-  static async create(megabytes: number, options: Omit<LoopOptions, 'backing'> = {}): Promise<FaultyDisk> {
+  static async create(megabytes: number): Promise<FaultyDisk> {
     const folder = await mkdtemp(join(tmpdir(), 'etcd-faulty-'))
     await mkdir(join(folder, 'fuse'))
     await writeFile(join(folder, 'blocks'), '')
@@ -44,7 +46,7 @@ export class FaultyDisk implements AsyncDisposable {
     const disk = new FaultyDisk(folder)
     try {
       await disk.#serving()
-      disk.#device = await LoopDevice.create(megabytes, { ...options, backing: disk.#shown })
+      disk.#device = await LoopDevice.create(megabytes, disk.#shown)
       return disk
     } catch (error) {
       await disk[Symbol.asyncDispose]()
@@ -91,14 +93,18 @@ export class FaultyDisk implements AsyncDisposable {
     await rename(`${this.#rate}.new`, this.#rate)
   }
 
-  /** Every read and write of the disk fails with EIO; what the kernel has in its cache can still be read. */
-  async fail(): Promise<Trouble> {
-    await writeFile(this.#errors, '')
-    return troubleUntil(() => rm(this.#errors, { force: true }))
+  /** All of them fail with EIO; what the kernel has in its cache can still be read. */
+  async fail(...what: readonly ('reads' | 'writes')[]): Promise<Trouble> {
+    for (const kind of what) await writeFile(`${this.#errors}.${kind}`, '')
+    return troubleUntil(() => this.#heal())
+  }
+
+  async #heal(): Promise<void> {
+    for (const kind of ['reads', 'writes']) await rm(`${this.#errors}.${kind}`, { force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#errors, { force: true })
+    await this.#heal()
     await this.#setRate(FULL_SPEED)
     await this.#device?.[Symbol.asyncDispose]()
     const { exitCode, signalCode } = this.#server

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Etcd3 } from 'etcd3'
 import type { Cluster, LabMember } from './cluster.js'
@@ -55,6 +56,19 @@ export async function fragment(cluster: Cluster, megabytes: number, keep = 10): 
     const { header } = await client.get('never').exec()
     await client.kv.compact({ revision: header.revision, physical: true })
     return kept
+  } finally {
+    client.close()
+  }
+}
+
+/** Writes 28 MB of which 6 cannot be made smaller: compressing them takes seconds, and nothing longer than that. */
+export async function hardToCompress(cluster: Cluster): Promise<void> {
+  const client = await clientOf(cluster)
+  try {
+    for (let n = 0; n < 28; n++) {
+      const value = n < 6 ? randomBytes(1 << 20) : Buffer.alloc(1 << 20, 'a')
+      await client.put(`/noise/${n}`).value(value)
+    }
   } finally {
     client.close()
   }

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { until } from './cluster.js'
 
 const run = promisify(execFile)
 
@@ -18,41 +19,35 @@ export function troubleUntil(mend: () => Promise<unknown>): Trouble {
   return { end, [Symbol.asyncDispose]: end }
 }
 
-export type LoopOptions = Readonly<{
-  /** What the loop device is made of instead of an ordinary file of its own. */
-  backing?: string
-  mountOptions?: readonly string[]
-}>
-
 /** An ext4 file system on a loop device of our own, whose backing file shows what a trim gives back. Root only. */
 export class LoopDevice implements AsyncDisposable {
   readonly folder: string
   readonly mountPoint: string
   readonly #file: string
-  readonly #mountOptions: readonly string[]
   #device = ''
   #isMounted = false
 
-  private constructor(folder: string, { backing, mountOptions = [] }: LoopOptions) {
+  private constructor(folder: string, backing?: string) {
     this.folder = folder
     this.mountPoint = join(folder, 'mounted')
     this.#file = backing ?? join(folder, 'disk')
-    this.#mountOptions = mountOptions.length === 0 ? [] : ['-o', mountOptions.join(',')]
   }
 
-  static async create(megabytes: number, options: LoopOptions = {}): Promise<LoopDevice> {
-    const loop = new LoopDevice(await mkdtemp(join(tmpdir(), 'etcd-loop-')), options)
+  /** `backing`: what the loop device is made of instead of an ordinary file of its own. */
+  static async create(megabytes: number, backing?: string): Promise<LoopDevice> {
+    const loop = new LoopDevice(await mkdtemp(join(tmpdir(), 'etcd-loop-')), backing)
     try {
       await mkdir(loop.mountPoint)
-      if (options.backing === undefined) {
+      if (backing === undefined) {
         await writeFile(loop.#file, '')
         await truncate(loop.#file, megabytes * 1024 * 1024)
       }
       await run('mkfs.ext4', ['-q', '-E', 'nodiscard', loop.#file])
       // Direct, so that no cache between the two file systems takes what the one below refuses.
-      const direct = options.backing === undefined ? [] : ['--direct-io=on']
+      const direct = backing === undefined ? [] : ['--direct-io=on']
       loop.#device = (await run('losetup', ['-f', '--show', ...direct, loop.#file])).stdout.trim()
       await loop.#mount()
+      await chmod(loop.mountPoint, 0o700)
       return loop
     } catch (error) {
       await loop[Symbol.asyncDispose]()
@@ -61,7 +56,7 @@ export class LoopDevice implements AsyncDisposable {
   }
 
   async #mount(): Promise<void> {
-    await run('mount', [...this.#mountOptions, this.#device, this.mountPoint])
+    await run('mount', [this.#device, this.mountPoint])
     this.#isMounted = true
   }
 
@@ -72,7 +67,7 @@ export class LoopDevice implements AsyncDisposable {
 
   /** Bytes the backing file truly occupies, after everything written has reached it. */
   async allocated(): Promise<number> {
-    await run('sync', ['-f', this.mountPoint])
+    await this.sync()
     await run('sync', [this.#file])
     return (await stat(this.#file)).blocks * 512
   }
@@ -98,13 +93,20 @@ export class LoopDevice implements AsyncDisposable {
       else length /= 2
     }
     await truncate(path, Math.max(0, size - left))
-    await run('sync', ['-f', this.mountPoint]) // what was given back can be used again from here on
+    await this.sync() // what was given back can be used again from here on
     return troubleUntil(() => rm(path, { force: true }))
   }
 
-  async readOnly(): Promise<Trouble> {
-    await run('mount', ['-o', 'remount,ro', this.mountPoint])
-    return troubleUntil(() => run('mount', ['-o', 'remount,rw', this.mountPoint]))
+  /** `ro`, or `sync`: every write waits for the disk and hears of its errors. */
+  async mountedAs(option: 'ro' | 'sync'): Promise<Trouble> {
+    await run('mount', ['-o', `remount,${option}`, this.mountPoint])
+    const back = option === 'ro' ? 'rw' : 'async'
+    return troubleUntil(() => run('mount', ['-o', `remount,${back}`, this.mountPoint]))
+  }
+
+  /** Everything written so far is on the disk. */
+  async sync(): Promise<void> {
+    await run('sync', ['-f', this.mountPoint])
   }
 
   /** Mounts it afresh, as after a reboot: ext4 stays read-only once its own writes have failed. */
@@ -113,8 +115,18 @@ export class LoopDevice implements AsyncDisposable {
     await this.#mount()
   }
 
+  /** A test that failed may leave a run behind that still ends by itself; nobody waits longer than for that. */
+  async #unmountAtLast(): Promise<void> {
+    await until('nothing uses the disk', () =>
+      this.#unmount().then(
+        () => true,
+        () => false,
+      ),
+    ).catch(() => run('umount', ['--lazy', this.mountPoint]))
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#unmount()
+    await this.#unmountAtLast()
     if (this.#device !== '') await run('losetup', ['-d', this.#device])
     await rm(this.folder, { recursive: true })
   }

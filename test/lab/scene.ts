@@ -57,11 +57,11 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** The job, with waits that suit a test; `more` goes before them. */
+  /** The job, with waits that suit a test; `more` goes before them. It trims only a data directory it is given. */
   job(more: readonly string[] = [], local = this.leader): readonly string[] {
     const standard = [
       this.cluster.flags(local),
-      ['--no-trim'],
+      more.includes('--data-dir') ? [] : ['--no-trim'],
       ['--backup-path', this.backupPath],
       ['--output', 'json'],
       ['--command-timeout', '1s'],
