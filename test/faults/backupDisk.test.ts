@@ -16,7 +16,7 @@ const WHOLE = 28 * 1024 * 1024
 const none = ['defragment done', 'snapshot failed']
 const single: SceneOptions = { size: 1, tls: false, fill: hardToCompress }
 
-describe("the backup's own disk is full", { timeout: 120_000, skip: noDisks }, () => {
+describe("the backup's own disk is full", { timeout: 300_000, skip: noDisks }, () => {
   test('in the middle of the spooling: exit code 73, the previous archive stays, nothing else does, the trim runs', async () => {
     await using disk = await LoopDevice.create(300)
     await using data = await LoopDevice.create(400)
@@ -58,7 +58,7 @@ describe("the backup's own disk is full", { timeout: 120_000, skip: noDisks }, (
 })
 
 test("the backup's own file system is read-only: exit code 73, and the previous archive stays", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: noDisks,
 }, async () => {
   await using disk = await LoopDevice.create(100)

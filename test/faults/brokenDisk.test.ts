@@ -67,7 +67,7 @@ class Backups implements AsyncDisposable {
   }
 }
 
-describe("the backup's own disk answers with errors", { timeout: 120_000, skip: noDisks }, () => {
+describe("the backup's own disk answers with errors", { timeout: 300_000, skip: noDisks }, () => {
   // Where nothing waits for the disk, errors of writes come with the next sync at the latest.
   for (const mounted of ['as usual', 'sync'])
     test(`when the spool is written, mounted ${mounted}: exit code 73, the previous archive stays`, async () => {
@@ -94,7 +94,7 @@ describe("the backup's own disk answers with errors", { timeout: 120_000, skip: 
 })
 
 test("a follower's disk that answers with errors in mid-defragmentation: no other is touched, exit code 76", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: noDisks,
 }, async () => {
   await using disk = await FaultyDisk.create(400)

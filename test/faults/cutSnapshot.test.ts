@@ -14,7 +14,7 @@ const HALF = 8e6
 const leftovers = async ({ backupPath }: Scene) =>
   (await readdir(dirname(backupPath))).filter(name => /\.(spool|partial)$/.test(name))
 
-describe('a snapshot in the middle of which', { timeout: 120_000 }, () => {
+describe('a snapshot in the middle of which', { timeout: 300_000 }, () => {
   test('the connection is cut: exit code 73, the previous archive stays, nothing else does', async () => {
     await using scene = await Scene.set(large)
     await using relay = await Relay.before(scene.leader.clientUrl)

@@ -13,7 +13,7 @@ import { Scene, stepsOf } from '../lab/scene.js'
 const LEFT = 700_000
 
 describe("a follower's disk that is full in the middle of its defragmentation", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: noDisks,
 }, () => {
   test('etcd 3.5.30 stays up: no other is defragmented, the backup is still taken, exit code 76', async () => {

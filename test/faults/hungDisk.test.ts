@@ -11,7 +11,7 @@ import { begins, Scene, stepsOf } from '../lab/scene.js'
 /** So that a defragmentation that copies 2 MB is still at it when the disk hangs. */
 const SLOW = 1_000_000
 
-describe("a follower's disk that hangs", { timeout: 120_000, skip: noDisks }, () => {
+describe("a follower's disk that hangs", { timeout: 300_000, skip: noDisks }, () => {
   test('before the run: nothing is touched, the member is named, exit code 69; thawed, the next run does it all', async () => {
     await using disk = await LoopDevice.create(400)
     await using scene = await Scene.set()

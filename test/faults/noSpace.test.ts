@@ -28,7 +28,7 @@ async function fillUp({ cluster }: Scene, members: readonly LabMember[]): Promis
   }
 }
 
-describe('a NOSPACE alarm', { timeout: 120_000 }, () => {
+describe('a NOSPACE alarm', { timeout: 300_000 }, () => {
   for (const [who, count] of [
     ['one member', 1],
     ['all members', 3],

@@ -9,7 +9,7 @@ import { Scene, stepsOf } from '../lab/scene.js'
 const SLOW = 250_000
 
 describe("a follower's disk so slow that its defragmentation outlasts the deadline", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: noDisks,
 }, () => {
   test('and the settle timeout: exit code 76, the member named, no other touched', async () => {

@@ -61,12 +61,12 @@ export async function fragment(cluster: Cluster, megabytes: number, keep = 10): 
   }
 }
 
-/** Writes 28 MB of which 6 cannot be made smaller: compressing them takes seconds, and nothing longer than that. */
+/** Writes 28 MB of which 4 cannot be made smaller: compressing them takes seconds, and nothing longer than that. */
 export async function hardToCompress(cluster: Cluster): Promise<void> {
   const client = await clientOf(cluster)
   try {
     for (let n = 0; n < 28; n++) {
-      const value = n < 6 ? randomBytes(1 << 20) : Buffer.alloc(1 << 20, 'a')
+      const value = n < 4 ? randomBytes(1 << 20) : Buffer.alloc(1 << 20, 'a')
       await client.put(`/noise/${n}`).value(value)
     }
   } finally {
