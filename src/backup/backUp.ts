@@ -143,8 +143,16 @@ async function* counted(
 }
 
 /** The system's own words, where there are no better ones. */
-function backupFailure(path: string, cause: unknown): Failure {
+function backupFailure(path: string, thrown: unknown): Failure {
+  const cause = firstOf(thrown)
+  if (cause instanceof Failure) return cause
   const error = cause as NodeJS.ErrnoException
   const problem = writeProblem(dirname(path), error) ?? String(error.message ?? cause)
   return new Failure({ kind: 'backup', path, problem }, cause)
+}
+
+/** What went wrong first: a disk that breaks refuses the removal of our files as well, and that is thrown around it. */
+function firstOf(thrown: unknown): unknown {
+  const isAround = thrown instanceof Error && thrown.name === 'SuppressedError' && 'suppressed' in thrown
+  return isAround ? firstOf(thrown.suppressed) : thrown
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Etcd3 } from 'etcd3'
 import type { Cluster, LabMember } from './cluster.js'
@@ -59,6 +60,19 @@ export async function fill(client: Etcd3, megabytes: number, keep: number): Prom
     const { header } = await client.get('never').exec()
     await client.kv.compact({ revision: header.revision, physical: true })
     return kept
+  } finally {
+    client.close()
+  }
+}
+
+/** Writes 28 MB of which 4 cannot be made smaller: compressing them takes seconds, and nothing longer than that. */
+export async function hardToCompress(cluster: Cluster): Promise<void> {
+  const client = await clientOf(cluster)
+  try {
+    for (let n = 0; n < 28; n++) {
+      const value = n < 4 ? randomBytes(1 << 20) : Buffer.alloc(1 << 20, 'a')
+      await client.put(`/noise/${n}`).value(value)
+    }
   } finally {
     client.close()
   }

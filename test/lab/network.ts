@@ -96,7 +96,7 @@ export class Network implements AsyncDisposable {
   }
 
   /** As `fragment` of fill.ts, from where the members can be reached. */
-  readonly #fill = async (cluster: Cluster, megabytes: number, keep = 10): Promise<Map<string, string>> => {
+  readonly #fill = async (cluster: Cluster, megabytes = 20, keep = 10): Promise<Map<string, string>> => {
     const hosts = cluster.members.map(m => m.clientUrl)
     const script = `const { Etcd3 } = await import('etcd3')
       const { fill } = await import(${JSON.stringify(new URL('./fill.js', import.meta.url).href)})

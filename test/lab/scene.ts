@@ -11,7 +11,14 @@ import { incidentsOf } from './timeline.js'
 import { Witness } from './witness.js'
 
 export type SceneOptions = LabOptions &
-  Readonly<{ megabytes?: number; keep?: number; fill?: typeof fragment }>
+  Readonly<{
+    megabytes?: number
+    keep?: number
+    /** What makes the databases large, instead of those two. */
+    fill?: (cluster: Cluster) => Promise<unknown>
+    /** Where the backup is, instead of the cluster's own folder. */
+    backupFolder?: string
+  }>
 
 /** A fragmented cluster with a good backup of it from before, the job on its leader's node, and a witness. */
 export class Scene implements AsyncDisposable {
@@ -30,12 +37,18 @@ export class Scene implements AsyncDisposable {
     this.backupPath = backupPath
   }
 
-  static async set({ megabytes = 20, keep, fill = fragment, ...lab }: SceneOptions = {}): Promise<Scene> {
+  static async set({
+    megabytes = 20,
+    keep,
+    fill = cluster => fragment(cluster, megabytes, keep),
+    backupFolder,
+    ...lab
+  }: SceneOptions = {}): Promise<Scene> {
     const cluster = await Cluster.start(lab)
     try {
-      const backupPath = join(cluster.folder, 'etcd-backup.xz')
+      const backupPath = join(backupFolder ?? cluster.folder, 'etcd-backup.xz')
       await archive(cluster, backupPath)
-      await fill(cluster, megabytes, keep)
+      await fill(cluster)
       const witness = await Witness.of(cluster, { backupPath })
       return new Scene(cluster, witness, await cluster.leader(), backupPath)
     } catch (error) {
@@ -44,14 +57,17 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** The job, with waits that suit a test. */
+  /** The job, with waits that suit a test; `more` goes before them. It trims only a data directory it is given. */
   job(more: readonly string[] = [], local = this.leader): readonly string[] {
-    const waits = [
+    const standard = [
+      this.cluster.flags(local),
+      more.includes('--data-dir') ? [] : ['--no-trim'],
+      ['--backup-path', this.backupPath],
+      ['--output', 'json'],
       ['--command-timeout', '1s'],
       ['--settle-timeout', '20s'],
-    ].flatMap(([flag = '', value = '']) => (more.includes(flag) ? [] : [flag, value]))
-    const output = ['--no-trim', '--backup-path', this.backupPath, '--output', 'json']
-    return [...this.cluster.flags(local), ...output, ...waits, ...more]
+    ]
+    return [...standard.filter(([flag]) => flag === undefined || !more.includes(flag)).flat(), ...more]
   }
 
   start(more: readonly string[] = [], options?: CommandOptions, local = this.leader): Running {

@@ -53,11 +53,17 @@ const programs = {
   'mkfs.ext4': 'e2fsprogs',
   setpriv: 'util-linux',
   mount: 'mount',
+}
+/** Those that only faults take. */
+const faultPrograms = {
   ip: 'iproute2',
   nft: 'nftables',
+  fsfreeze: 'util-linux',
+  nbdkit: 'nbdkit',
+  nbdfuse: 'libnbd-bin',
 }
 
-function installPrograms() {
+function installPrograms(programs) {
   const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
   const missing = Object.keys(programs).filter(name => !path.some(folder => existsSync(join(folder, name))))
   if (missing.length === 0) return
@@ -186,12 +192,12 @@ const jobs = {
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms()
+    installPrograms({ ...programs, ...faultPrograms })
     for (const suite of suites) fetchEtcd(suite)
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },
   async demo() {
-    installPrograms()
+    installPrograms(programs)
     fetchEtcd('trixie')
     become(['dist/test/demo.js'])
   },
