@@ -1,0 +1,246 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Etcd3 } from 'etcd3'
+import { Cluster, type LabMember, until } from '../lab/cluster.js'
+import { fragment } from '../lab/fill.js'
+import { Node } from '../lab/node.js'
+import { clientAt } from './client.js'
+import type { ClusterDraw, RunDraw, Target } from './draw.js'
+import { Gateway } from './gateway.js'
+
+const execute = promisify(execFile)
+const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
+  promise.then(
+    () => true,
+    () => false,
+  )
+
+/** What a member says of itself; ids as decimal text. */
+export type Said = Readonly<{ id: string; leader: string; isLearner: boolean; revision: bigint }>
+
+/** A cluster for some runs in a row: every member behind a TCP proxy, another computer, a place for the backups. */
+export class Arena implements AsyncDisposable {
+  readonly cluster: Cluster
+  readonly otherHost: Node
+  readonly backups: string
+  /** Whether the next run needs a new one: members were added or removed, or did not come back. */
+  isSpent = false
+  /** The voters it began with. */
+  readonly voters: readonly LabMember[]
+  readonly #gateways: readonly Gateway[]
+  readonly #gatewayOf = new Map<LabMember, Gateway>()
+  readonly #clients = new Map<LabMember, Etcd3>()
+
+  private constructor(cluster: Cluster, gateways: readonly Gateway[], otherHost: Node) {
+    this.cluster = cluster
+    this.voters = [...cluster.members]
+    this.#gateways = gateways
+    this.otherHost = otherHost
+    this.#meet()
+    this.backups = join(cluster.folder, 'backups')
+  }
+
+  static async create({ suite, size, learner }: ClusterDraw): Promise<Arena> {
+    const gateways = await Promise.all(Array.from({ length: size + 2 }, () => Gateway.listen()))
+    const cluster = await Cluster.start({
+      suite,
+      size,
+      tls: false,
+      // Members are added in the first seconds of a cluster too.
+      flags: ['--strict-reconfig-check=false'],
+      advertise: (url, position) => gateways[position]?.before(url) ?? url,
+    })
+    // The host lock of the other computer is in a /run of its own.
+    const arena = new Arena(cluster, gateways, await Node.create({ '/run/etcd-defrag': '' }))
+    try {
+      await mkdir(arena.backups)
+      if (learner) await cluster.addLearner('learner')
+      arena.#meet()
+      return arena
+    } catch (error) {
+      await arena[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Proxies are handed out by position, and positions change when a member is removed. */
+  #meet(): void {
+    for (const [position, member] of this.cluster.members.entries())
+      if (!this.#gatewayOf.has(member)) this.#gatewayOf.set(member, this.#gateways[position] as Gateway)
+  }
+
+  voter(position: number): LabMember {
+    return this.voters[position % this.voters.length] as LabMember
+  }
+
+  gatewayOf(member: LabMember): Gateway {
+    return this.#gatewayOf.get(member) as Gateway
+  }
+
+  async join(as: 'voter' | 'learner' | 'learner, then promote'): Promise<string> {
+    this.isSpent = true
+    const member = await this.cluster.add('joined', as === 'voter' ? [] : ['--learner'])
+    this.#meet()
+    if (as === 'learner, then promote') {
+      const id = await this.#idOf(member)
+      // Refused until it has caught up.
+      await until('the learner is promoted', () => succeeds(this.cluster.etcdctl(['member', 'promote', id])))
+    }
+    return as
+  }
+
+  /** False where it is still in the cluster. */
+  async remove(member: LabMember): Promise<boolean> {
+    this.isSpent = true
+    const others = this.cluster.members.filter(other => other !== member)
+    const id = await this.#idOf(member, others)
+    await succeeds(this.cluster.etcdctl(['member', 'remove', id], others))
+    // Refused, it may have happened all the same.
+    if ((await this.cluster.etcdctl(['member', 'list'], others)).includes(id)) return false
+    this.cluster.members.splice(this.cluster.members.indexOf(member), 1)
+    await Promise.race([sleep(2000), member.process && once(member.process, 'exit')]) // it ends by itself
+    await this.cluster.kill(member)
+    return true
+  }
+
+  /** As text: JSON numbers do not hold 64 bits. */
+  async #idOf(member: LabMember, among = this.cluster.members): Promise<string> {
+    const list = await this.cluster.etcdctl(['member', 'list'], among)
+    return (
+      list
+        .split('\n')
+        .find(line => line.includes(member.peerUrl))
+        ?.split(',')[0] ?? ''
+    )
+  }
+
+  client(member: LabMember): Etcd3 {
+    const known = this.#clients.get(member)
+    if (known !== undefined) return known
+    const client = clientAt(member.clientUrl, 1000)
+    this.#clients.set(member, client)
+    return client
+  }
+
+  /** Undefined while it does not answer. */
+  async said(member: LabMember): Promise<Said | undefined> {
+    try {
+      const { header, leader, isLearner } = await this.client(member).maintenance.status()
+      return { id: header.member_id, leader, isLearner, revision: BigInt(header.revision) }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Whoever says of itself that it leads; the first to say so counts. */
+  async leader(): Promise<LabMember | undefined> {
+    const asked = this.cluster.members.map(async member => {
+      const said = await this.said(member)
+      if (said === undefined || said.id !== said.leader) throw new Error(`${member.name} does not lead`)
+      return member
+    })
+    return Promise.any(asked).catch(() => undefined)
+  }
+
+  async find(target: Target, local: LabMember, busy: string | undefined): Promise<LabMember | undefined> {
+    switch (target.role) {
+      case 'local':
+        return local
+      case 'any':
+        return this.voter(target.nth)
+      case 'busy':
+        return this.cluster.members.find(member => member.name === busy) ?? local
+      case 'leader':
+        return this.leader()
+      case 'follower': {
+        const leader = await this.leader()
+        const followers = this.voters.filter(member => member !== leader)
+        return followers[target.nth % followers.length]
+      }
+    }
+  }
+
+  /** Moves leadership as any other client would; false where that was refused. */
+  async lead(member: LabMember): Promise<boolean> {
+    const [leader, said] = await Promise.all([this.leader(), this.said(member)])
+    if (leader === undefined || said === undefined) return false
+    if (leader === member) return true
+    return succeeds(this.client(leader).maintenance.moveLeader({ targetID: said.id }))
+  }
+
+  /** Fills the databases with what a defragmentation gives back, and hands leadership to whom the draw says. */
+  async prepare({ megabytes, leader }: RunDraw): Promise<void> {
+    await fragment(this.cluster, megabytes)
+    await until(`${this.voter(leader).name} leads`, async () => {
+      await this.lead(this.voter(leader))
+      return (await this.leader()) === this.voter(leader)
+    })
+  }
+
+  /** Waits until every member serves. */
+  async healed(): Promise<void> {
+    for (const member of this.cluster.members) {
+      if (member.process === undefined) await this.cluster.restart(member)
+      // A learner calls itself unhealthy, for it serves no linearizable read.
+      if ((await this.said(member))?.isLearner !== true) await this.cluster.serving(member)
+    }
+    await until('all follow one leader', async () => {
+      const all = await Promise.all(this.cluster.members.map(member => this.said(member)))
+      return (
+        new Set(all.map(said => said?.leader)).size === 1 && all[0] !== undefined && all[0].leader !== '0'
+      )
+    })
+  }
+
+  /** Gives the backups a disk with so much room beside what is there; the returned function takes it away again. */
+  async shrinkBackupDisk(room: number): Promise<() => Promise<void>> {
+    const kept = join(this.cluster.folder, 'kept')
+    await rm(kept, { recursive: true, force: true })
+    await execute('cp', ['-a', this.backups, kept])
+    const used = Number((await execute('du', ['-sk', kept])).stdout.split('\t')[0])
+    await execute('mount', [
+      '-t',
+      'tmpfs',
+      '-o',
+      `size=${used + Math.ceil(room / 1024)}k`,
+      'chaos',
+      this.backups,
+    ])
+    await execute('cp', ['-a', `${kept}/.`, this.backups])
+    return async () => {
+      await rm(kept, { recursive: true })
+      await execute('cp', ['-a', this.backups, kept])
+      await this.#unmount()
+      await execute('cp', ['-a', `${kept}/.`, this.backups])
+    }
+  }
+
+  /** From the runs' side of the gateways. */
+  flags(member: LabMember): readonly string[] {
+    return ['--endpoints', this.gatewayOf(member).before(member.clientUrl)]
+  }
+
+  async #unmount(): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      const error = await execute('umount', [this.backups]).then(
+        () => undefined,
+        reason => reason,
+      )
+      if (error === undefined || /not mounted/.test(String(error))) return
+      if (tries === 10) throw error
+      await sleep(100) // a run that was killed is still being taken down
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients.values()) client.close()
+    await this.#unmount()
+    await Promise.all(this.#gateways.map(gateway => gateway[Symbol.asyncDispose]()))
+    await this.otherHost[Symbol.asyncDispose]()
+    await this.cluster[Symbol.asyncDispose]()
+  }
+}

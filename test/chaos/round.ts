@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LabMember } from '../lab/cluster.js'
+import { type Ended, type Running, start } from '../lab/command.js'
+import type { Arena } from './arena.js'
+import type { RunDraw } from './draw.js'
+import { longestGap } from './history.js'
+import { inject, type Scene } from './inject.js'
+import { judgeData } from './judge.js'
+import { Load } from './load.js'
+
+/** A run that takes longer than that hangs: every fault is over after some seconds. */
+const LONGEST_RUN_MS = 90_000
+
+export type Round = Readonly<{
+  draw: RunDraw
+  /** What became of each fault, in the draw's order. */
+  faults: readonly string[]
+  ended: readonly Ended[]
+  /** Empty when all is well. */
+  violations: readonly string[]
+  tookMs: number
+  longestGapMs: number
+}>
+
+/** One run under load and faults, then everything healed and judged. */
+export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Promise<Round> {
+  const startedAt = performance.now()
+  await arena.prepare(draw)
+  const local = arena.voter(draw.local)
+  const restoreDisk =
+    draw.backupRoom === undefined ? undefined : await arena.shrinkBackupDisk(draw.backupRoom)
+  const prefix = `/chaos/${draw.run}/`
+  const since = ((await arena.said(local))?.revision ?? 0n) + 1n
+  const over = new AbortController()
+  const runs: Running[] = []
+  const startRun = (member: LabMember, host: 'same' | 'other') => {
+    const path = join(arena.backups, host === 'same' ? 'etcd-backup.xz' : 'other-host.xz')
+    const fixed = ['--no-trim', '--backup-path', path, '--output', 'json']
+    const args = [...arena.flags(member), ...draw.flags, ...fixed]
+    runs.push(host === 'same' ? start(args) : arena.otherHost.start([...args, '--force-nonleader']))
+  }
+  const violations: string[] = []
+  const leave = () => {
+    over.abort()
+    for (const run of runs) run.kill('SIGKILL')
+  }
+  stop.addEventListener('abort', leave)
+  let load: Load | undefined
+  let faults: readonly string[] = []
+  let gap = 0
+  try {
+    load = new Load(
+      arena.voters.map(member => member.clientUrl),
+      prefix,
+    )
+    if (!(await load.goesOn(4, 10_000))) throw new Error('no writes before the run')
+    const from = performance.now()
+    startRun(local, 'same')
+    const scene: Scene = { arena, local, runs, startRun, out: () => () => {}, over: over.signal }
+    const injected = draw.faults.map(fault => inject(fault, scene).catch(error => `failed: ${error}`))
+    for (let i = 0; i < runs.length; i++) violations.push(...(await bounded(runs[i] as Running)))
+    over.abort()
+    faults = await Promise.all(injected)
+    for (let i = 0; i < runs.length; i++) violations.push(...(await bounded(runs[i] as Running)))
+    stop.throwIfAborted()
+    await arena.healed()
+    if (!(await load.goesOn(20, 15_000))) violations.push('writes do not go on when everything is healed')
+    gap = longestGap(load.acknowledged, from, performance.now())
+  } finally {
+    stop.removeEventListener('abort', leave)
+    leave()
+    await load?.[Symbol.asyncDispose]()
+    await restoreDisk?.()
+  }
+  violations.push(...(await judgeData(arena, prefix, since, load)))
+  const ended = await Promise.all(runs.map(run => run.ended))
+  violations.push(...ended.flatMap(judgeEnd))
+  return {
+    draw,
+    faults,
+    ended,
+    violations,
+    tookMs: performance.now() - startedAt,
+    longestGapMs: gap,
+  }
+}
+
+async function bounded(run: Running): Promise<readonly string[]> {
+  const late = new AbortController()
+  const isLate = await Promise.race([
+    run.ended.then(() => false),
+    sleep(LONGEST_RUN_MS, true, { signal: late.signal }).catch(() => false),
+  ])
+  late.abort()
+  if (!isLate) return []
+  run.kill('SIGKILL')
+  return [`the run did not end within ${LONGEST_RUN_MS / 1000} s`]
+}
+
+/** Exit code and report agree, and neither speaks of a bug. */
+function judgeEnd({ code, signal, stdout, stderr }: Ended): readonly string[] {
+  if (signal === 'SIGKILL') return []
+  if (signal !== null) return [`the run was ended by ${signal}, which it is to handle`]
+  try {
+    const { exitCode } = JSON.parse(stdout) as { exitCode: number }
+    if (exitCode !== code) return [`exit code ${code}, and the report says ${exitCode}`]
+  } catch {
+    return [`exit code ${code} without a report: ${stdout}${stderr.slice(-500)}`]
+  }
+  return code === 70 ? [`exit code 70, a bug: ${stdout.slice(0, 1000)}`] : []
+}
