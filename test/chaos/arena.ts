@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Etcd3 } from 'etcd3'
+import { archive } from '../lab/archives.js'
 import { Cluster, type LabMember, until } from '../lab/cluster.js'
 import { fragment } from '../lab/fill.js'
 import { Node } from '../lab/node.js'
@@ -27,6 +28,8 @@ export class Arena implements AsyncDisposable {
   readonly cluster: Cluster
   readonly otherHost: Node
   readonly backups: string
+  /** In it; there is always a good one. */
+  readonly backup: string
   /** Whether the next run needs a new one: members were added or removed, or did not come back. */
   isSpent = false
   /** The voters it began with. */
@@ -42,6 +45,7 @@ export class Arena implements AsyncDisposable {
     this.otherHost = otherHost
     this.#meet()
     this.backups = join(cluster.folder, 'backups')
+    this.backup = join(this.backups, 'etcd-backup.xz')
   }
 
   static async create({ suite, size, learner }: ClusterDraw): Promise<Arena> {
@@ -58,6 +62,7 @@ export class Arena implements AsyncDisposable {
     const arena = new Arena(cluster, gateways, await Node.create({ '/run/etcd-defrag': '' }))
     try {
       await mkdir(arena.backups)
+      await archive(cluster, arena.backup)
       if (learner) await cluster.addLearner('learner')
       arena.#meet()
       return arena
@@ -194,6 +199,12 @@ export class Arena implements AsyncDisposable {
         new Set(all.map(said => said?.leader)).size === 1 && all[0] !== undefined && all[0].leader !== '0'
       )
     })
+  }
+
+  /** Takes away what only the next run would. */
+  async tidy(): Promise<void> {
+    for (const name of await readdir(this.backups))
+      if (/\.(spool|partial)$/.test(name)) await rm(join(this.backups, name))
   }
 
   /** Gives the backups a disk with so much room beside what is there; the returned function takes it away again. */

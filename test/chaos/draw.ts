@@ -65,7 +65,7 @@ export function draw(seed: number, run: number): RunDraw {
   const faults = Array.from({ length: chance.is(0.05) ? 0 : 1 + chance.below(3) }, () =>
     drawFault(chance, cluster),
   )
-  const backupRoom = chance.is(0.1) ? chance.among([0, 64, 512, 20_000]) * 1024 : undefined
+  const backupRoom = chance.is(0.1) ? chance.among([0, 8, 32, 512, 20_000]) * 1024 : undefined
   return {
     seed,
     run,

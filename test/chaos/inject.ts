@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabMember } from '../lab/cluster.js'
 import type { Running } from '../lab/command.js'
@@ -13,7 +14,7 @@ export type Scene = Readonly<{
   /** Starts one more run, at the member's node. */
   startRun(member: LabMember, host: 'same' | 'other'): void
   /** Tells the judge that a member is out; the returned function that it is back. */
-  out(member: LabMember, how: 'stopped' | 'killed' | 'removed'): () => void
+  out(member: LabMember, how: 'stopped' | 'killed'): () => void
   /** Aborted when the runs are over: every fault is to be undone. */
   over: AbortSignal
 }>
@@ -63,7 +64,8 @@ const injectors: { readonly [K in FaultKind]: Injector<K> } = {
     if (member === undefined || process === undefined) return nobody
     const back = scene.out(member, 'stopped')
     process.kill('SIGSTOP')
-    await pause(fault.forMs, scene)
+    // Whoever kills it meanwhile starts it again too.
+    await Promise.race([pause(fault.forMs, scene), once(process, 'exit')])
     process.kill('SIGCONT')
     back()
     return member.name
@@ -104,7 +106,6 @@ const injectors: { readonly [K in FaultKind]: Injector<K> } = {
   async removeMember(fault, scene) {
     const member = await targetOf(fault, scene)
     if (member === undefined) return nobody
-    scene.out(member, 'removed')
     return `${member.name}${(await scene.arena.remove(member)) ? '' : ', refused'}`
   },
 

@@ -59,12 +59,7 @@ async function disagreements(arena: Arena, revision: bigint): Promise<readonly s
   let hashes: readonly string[] = []
   // A compaction may still be under way on one of them.
   await until('the members agree', async () => {
-    hashes = await Promise.all(
-      voters.map(async member => {
-        const answer = await arena.client(member).maintenance.hashKV({ revision: String(revision) })
-        return `hash ${answer.hash} at revision ${revision}, compacted at ${answer.compact_revision}`
-      }),
-    )
+    hashes = await hashesOf(arena, voters, revision)
     return new Set(hashes).size === 1
   }).catch(() => {})
   const found =
@@ -80,8 +75,18 @@ async function disagreements(arena: Arena, revision: bigint): Promise<readonly s
   return found
 }
 
+type HashKv = Readonly<{ HashKV: Readonly<{ hash: number; compact_revision: number }> }>
+
+async function hashesOf(
+  arena: Arena,
+  voters: readonly LabMember[],
+  revision: bigint,
+): Promise<readonly string[]> {
+  const hashKv = ['endpoint', 'hashkv', `--rev=${revision}`, '-w', 'json']
+  const answers = JSON.parse(await arena.cluster.etcdctl(hashKv, voters)) as HashKv[]
+  if (answers.length !== voters.length) return []
+  return answers.map(({ HashKV }) => `hash ${HashKV.hash}, compacted at ${HashKV.compact_revision}`)
+}
+
 const keysOn = (arena: Arena, member: LabMember, revision: bigint): Promise<string> =>
-  arena.cluster.etcdctl(
-    ['get', '--prefix', '', '--consistency=s', `--rev=${revision}`, '-w', 'fields'],
-    [member],
-  )
+  arena.cluster.etcdctl(['get', '--prefix', '', '--consistency=s', `--rev=${revision}`], [member])

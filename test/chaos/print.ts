@@ -1,5 +1,5 @@
-import type { Ended } from '../lab/command.js'
 import type { DueFault, RunDraw, Target } from './draw.js'
+import { endText } from './endText.js'
 import type { Round } from './round.js'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
@@ -24,23 +24,6 @@ export function drawText({ cluster, megabytes, leader, local, flags, backupRoom,
     ...(backupRoom === undefined ? [] : [`backup disk +${backupRoom / 1024} KiB`]),
     ...faults.map(faultText),
   ].join('; ')
-}
-
-/** `0 completed`, `76 stopped settled`, `SIGKILL`. */
-export function endText({ code, signal, stdout }: Ended): string {
-  if (signal !== null) return signal
-  try {
-    const report = JSON.parse(stdout) as {
-      verdict: string
-      check?: string
-      fault?: { kind: string; check?: string; call?: string }
-    }
-    const { verdict, check, fault } = report
-    const words = [fault?.kind ?? verdict, fault?.check ?? fault?.call ?? check]
-    return [code, ...words.filter(word => word !== undefined)].join(' ')
-  } catch {
-    return `${code}`
-  }
 }
 
 export const repeatOf = ({ seed, run }: RunDraw): string =>

@@ -1,9 +1,12 @@
+import { AssertionError } from 'node:assert'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabMember } from '../lab/cluster.js'
 import { type Ended, type Running, start } from '../lab/command.js'
+import { Witness } from '../lab/witness.js'
 import type { Arena } from './arena.js'
 import type { RunDraw } from './draw.js'
+import { endText } from './endText.js'
 import { longestGap } from './history.js'
 import { inject, type Scene } from './inject.js'
 import { judgeData } from './judge.js'
@@ -32,10 +35,11 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
     draw.backupRoom === undefined ? undefined : await arena.shrinkBackupDisk(draw.backupRoom)
   const prefix = `/chaos/${draw.run}/`
   const since = ((await arena.said(local))?.revision ?? 0n) + 1n
+  const witness = await Witness.of(arena.cluster, { backupPath: arena.backup })
   const over = new AbortController()
   const runs: Running[] = []
   const startRun = (member: LabMember, host: 'same' | 'other') => {
-    const path = join(arena.backups, host === 'same' ? 'etcd-backup.xz' : 'other-host.xz')
+    const path = host === 'same' ? arena.backup : join(arena.cluster.folder, 'other-host.xz')
     const fixed = ['--no-trim', '--backup-path', path, '--output', 'json']
     const args = [...arena.flags(member), ...draw.flags, ...fixed]
     runs.push(host === 'same' ? start(args) : arena.otherHost.start([...args, '--force-nonleader']))
@@ -57,7 +61,14 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
     if (!(await load.goesOn(4, 10_000))) throw new Error('no writes before the run')
     const from = performance.now()
     startRun(local, 'same')
-    const scene: Scene = { arena, local, runs, startRun, out: () => () => {}, over: over.signal }
+    const scene: Scene = {
+      arena,
+      local,
+      runs,
+      startRun,
+      out: (member, how) => witness.out(member, how),
+      over: over.signal,
+    }
     const injected = draw.faults.map(fault => inject(fault, scene).catch(error => `failed: ${error}`))
     for (let i = 0; i < runs.length; i++) violations.push(...(await bounded(runs[i] as Running)))
     over.abort()
@@ -67,22 +78,42 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
     await arena.healed()
     if (!(await load.goesOn(20, 15_000))) violations.push('writes do not go on when everything is healed')
     gap = longestGap(load.acknowledged, from, performance.now())
+    await load[Symbol.asyncDispose]()
+    violations.push(...(await judgeData(arena, prefix, since, load)))
+    const ended = await Promise.all(runs.map(run => run.ended))
+    violations.push(
+      ...ended.flatMap(judgeEnd),
+      ...(await testimony(witness, ended, draw)),
+      ...calmFailures(ended, draw),
+    )
+    return { draw, faults, ended, violations, tookMs: performance.now() - startedAt, longestGapMs: gap }
   } finally {
     stop.removeEventListener('abort', leave)
     leave()
     await load?.[Symbol.asyncDispose]()
+    await witness[Symbol.asyncDispose]()
     await restoreDisk?.()
+    await arena.tidy() // after a run that was killed; the next one is judged for itself
   }
-  violations.push(...(await judgeData(arena, prefix, since, load)))
-  const ended = await Promise.all(runs.map(run => run.ended))
-  violations.push(...ended.flatMap(judgeEnd))
-  return {
-    draw,
-    faults,
-    ended,
-    violations,
-    tookMs: performance.now() - startedAt,
-    longestGapMs: gap,
+}
+
+/** What the witness has against the runs, in sentences. */
+async function testimony(
+  witness: Witness,
+  ended: readonly Ended[],
+  { flags, faults }: RunDraw,
+): Promise<readonly string[]> {
+  // A run that is stopped, or far from a member, decides on what it saw before.
+  const delays = faults.map(fault =>
+    fault.kind === 'pauseRun' ? fault.forMs : 'delayMs' in fault ? 3 * fault.delayMs : 0,
+  )
+  const lookMs = delays.reduce((sum, ms) => sum + ms, 250)
+  try {
+    await witness.judge(ended, { forceUnhealthy: flags.includes('--force-unhealthy'), lookMs })
+    return []
+  } catch (error) {
+    if (!(error instanceof AssertionError)) throw error
+    return [...error.message.matchAll(/^- (.*)$/gm)].map(([, violation]) => String(violation))
   }
 }
 
@@ -96,6 +127,16 @@ async function bounded(run: Running): Promise<readonly string[]> {
   if (!isLate) return []
   run.kill('SIGKILL')
   return [`the run did not end within ${LONGEST_RUN_MS / 1000} s`]
+}
+
+/** Where nothing stands in its way, a run completes. */
+function calmFailures(ended: readonly Ended[], draw: RunDraw): readonly string[] {
+  const { faults, flags, leader, local, backupRoom } = draw
+  const isCalm = faults.length === 0 && leader === local && backupRoom === undefined
+  if (!isCalm || flags.includes('--defrag-timeout')) return []
+  return ended
+    .filter(({ stdout }) => !stdout.includes('"verdict": "completed"'))
+    .map(end => `without any fault it ended with ${endText(end)}`)
 }
 
 /** Exit code and report agree, and neither speaks of a bug. */
