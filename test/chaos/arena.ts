@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { Etcd3 } from 'etcd3'
 import { archive } from '../lab/archives.js'
 import { Cluster, type LabMember, until } from '../lab/cluster.js'
@@ -13,7 +11,6 @@ import { clientAt } from './client.js'
 import type { ClusterDraw, RunDraw, Target } from './draw.js'
 import { Gateway } from './gateway.js'
 
-const execute = promisify(execFile)
 const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
   promise.then(
     () => true,
@@ -207,49 +204,13 @@ export class Arena implements AsyncDisposable {
       if (/\.(spool|partial)$/.test(name)) await rm(join(this.backups, name))
   }
 
-  /** Gives the backups a disk with so much room beside what is there; the returned function takes it away again. */
-  async shrinkBackupDisk(room: number): Promise<() => Promise<void>> {
-    const kept = join(this.cluster.folder, 'kept')
-    await rm(kept, { recursive: true, force: true })
-    await execute('cp', ['-a', this.backups, kept])
-    const used = Number((await execute('du', ['-sk', kept])).stdout.split('\t')[0])
-    await execute('mount', [
-      '-t',
-      'tmpfs',
-      '-o',
-      `size=${used + Math.ceil(room / 1024)}k`,
-      'chaos',
-      this.backups,
-    ])
-    await execute('cp', ['-a', `${kept}/.`, this.backups])
-    return async () => {
-      await rm(kept, { recursive: true })
-      await execute('cp', ['-a', this.backups, kept])
-      await this.#unmount()
-      await execute('cp', ['-a', `${kept}/.`, this.backups])
-    }
-  }
-
   /** From the runs' side of the gateways. */
   flags(member: LabMember): readonly string[] {
     return ['--endpoints', this.gatewayOf(member).before(member.clientUrl)]
   }
 
-  async #unmount(): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      const error = await execute('umount', [this.backups]).then(
-        () => undefined,
-        reason => reason,
-      )
-      if (error === undefined || /not mounted/.test(String(error))) return
-      if (tries === 10) throw error
-      await sleep(100) // a run that was killed is still being taken down
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients.values()) client.close()
-    await this.#unmount()
     await Promise.all(this.#gateways.map(gateway => gateway[Symbol.asyncDispose]()))
     await this.otherHost[Symbol.asyncDispose]()
     await this.cluster[Symbol.asyncDispose]()

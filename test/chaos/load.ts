@@ -27,13 +27,14 @@ export class Load implements AsyncDisposable {
 
   async #write(client: string, key: string, first: number): Promise<void> {
     const values: string[] = []
+    const sentAt = new Map<string, number>()
     this.sent.set(key, values)
     let known = '0' // the key's revision; 0 is none (etcd: api/etcdserverpb/rpc.proto, `Compare`)
     let at = first
     while (!this.#isOver) {
       const value = String(values.length + 1)
       values.push(value)
-      const sentAt = performance.now()
+      sentAt.set(value, performance.now())
       try {
         const etcd = this.#clients[at % this.#clients.length] as Etcd3
         const answer = await etcd
@@ -45,12 +46,13 @@ export class Load implements AsyncDisposable {
         const found = answer.responses[0]?.response_range?.kvs[0]
         known = answer.succeeded ? answer.header.revision : (found?.mod_revision ?? '0')
         if (!answer.succeeded && found === undefined) continue // lost; the history shows it
+        const written = answer.succeeded ? value : String(found?.value)
         this.acknowledged.push({
           client,
           key,
-          value: answer.succeeded ? value : String(found?.value),
+          value: written,
           revision: BigInt(known),
-          sentAt,
+          sentAt: sentAt.get(written) ?? Number.NaN,
           knownAt: performance.now(),
         })
       } catch {

@@ -11,6 +11,7 @@ import { longestGap } from './history.js'
 import { inject, type Scene } from './inject.js'
 import { judgeData } from './judge.js'
 import { Load } from './load.js'
+import { SmallDisk } from './smallDisk.js'
 
 /** A run that takes longer than that hangs: every fault is over after some seconds. */
 const LONGEST_RUN_MS = 90_000
@@ -31,8 +32,8 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
   const startedAt = performance.now()
   await arena.prepare(draw)
   const local = arena.voter(draw.local)
-  const restoreDisk =
-    draw.backupRoom === undefined ? undefined : await arena.shrinkBackupDisk(draw.backupRoom)
+  const disk =
+    draw.backupRoom === undefined ? undefined : await SmallDisk.create(arena.backups, draw.backupRoom)
   const prefix = `/chaos/${draw.run}/`
   const since = ((await arena.said(local))?.revision ?? 0n) + 1n
   const witness = await Witness.of(arena.cluster, { backupPath: arena.backup })
@@ -92,7 +93,7 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
     leave()
     await load?.[Symbol.asyncDispose]()
     await witness[Symbol.asyncDispose]()
-    await restoreDisk?.()
+    await disk?.[Symbol.asyncDispose]()
     await arena.tidy() // after a run that was killed; the next one is judged for itself
   }
 }
