@@ -17,6 +17,10 @@ const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
     () => false,
   )
 
+async function release(resources: readonly AsyncDisposable[]): Promise<void> {
+  for (const resource of resources) await resource[Symbol.asyncDispose]()
+}
+
 /** What a member says of itself; ids as decimal text. */
 export type Said = Readonly<{ id: string; leader: string; isLearner: boolean; revision: bigint }>
 
@@ -46,6 +50,8 @@ export class Arena implements AsyncDisposable {
   }
 
   static async create({ suite, size, learner }: ClusterDraw): Promise<Arena> {
+    // The host lock of the other computer is in a /run of its own.
+    const otherHost = await Node.create({ '/run/etcd-defrag': '' })
     const gateways = await Promise.all(Array.from({ length: size + 2 }, () => Gateway.listen()))
     const cluster = await Cluster.start({
       suite,
@@ -54,9 +60,11 @@ export class Arena implements AsyncDisposable {
       // Members are added in the first seconds of a cluster too.
       flags: ['--strict-reconfig-check=false'],
       advertise: (url, position) => gateways[position]?.before(url) ?? url,
+    }).catch(async error => {
+      await release([...gateways, otherHost])
+      throw error
     })
-    // The host lock of the other computer is in a /run of its own.
-    const arena = new Arena(cluster, gateways, await Node.create({ '/run/etcd-defrag': '' }))
+    const arena = new Arena(cluster, gateways, otherHost)
     try {
       await mkdir(arena.backups)
       await archive(cluster, arena.backup)
@@ -211,8 +219,6 @@ export class Arena implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients.values()) client.close()
-    await Promise.all(this.#gateways.map(gateway => gateway[Symbol.asyncDispose]()))
-    await this.otherHost[Symbol.asyncDispose]()
-    await this.cluster[Symbol.asyncDispose]()
+    await release([...this.#gateways, this.otherHost, this.cluster])
   }
 }

@@ -62,9 +62,13 @@ export function draw(seed: number, run: number): RunDraw {
     ...['--settle-timeout', `${chance.among([500, 2000, 5000])}ms`],
     ...(chance.is(0.2) ? ['--defrag-timeout', `${chance.among([20, 100, 500])}ms`] : []),
   ]
-  const faults = Array.from({ length: chance.is(0.05) ? 0 : 1 + chance.below(3) }, () =>
-    drawFault(chance, cluster),
-  )
+  const faults: DueFault[] = []
+  for (let count = chance.is(0.05) ? 0 : 1 + chance.below(3); count > 0; count--) {
+    const fault = drawFault(chance, cluster)
+    // Faults that come together find more than faults far apart.
+    const { at } = chance.is(0.4) ? (faults.at(-1) ?? fault) : fault
+    faults.push({ ...fault, at: { step: at.step, ms: fault.at.ms } })
+  }
   const backupRoom = chance.is(0.1) ? chance.among([0, 8, 32, 512, 20_000]) * 1024 : undefined
   return {
     seed,
