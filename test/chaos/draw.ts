@@ -56,7 +56,7 @@ export function draw(seed: number, run: number): RunDraw {
   const local = isLocal ? leader : chance.below(cluster.size)
   const flags = [
     ...(isLocal && chance.is(0.85) ? [] : ['--force-nonleader']),
-    ...(chance.is(0.25) ? ['--force-unhealthy'] : []),
+    ...(chance.is(0.35) ? ['--force-unhealthy'] : []),
     ...['--dial-timeout', `${chance.among([300, 1000])}ms`],
     ...['--command-timeout', `${chance.among([300, 700, 1500])}ms`],
     ...['--settle-timeout', `${chance.among([500, 2000, 5000])}ms`],
@@ -158,7 +158,7 @@ const details: {
 }
 
 function drawTarget(chance: Chance, cluster: ClusterDraw): Target {
-  const role = chance.among(['leader', 'local', 'busy', 'busy', 'follower', 'any'] as const)
+  const role = chance.among(['leader', 'local', 'busy', 'busy', 'busy', 'follower', 'any'] as const)
   return role === 'follower' || role === 'any' ? { role, nth: chance.below(cluster.size) } : { role }
 }
 

@@ -40,10 +40,10 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
   const over = new AbortController()
   const runs: Running[] = []
   const startRun = (member: LabMember, host: 'same' | 'other') => {
-    const path = host === 'same' ? arena.backup : join(arena.cluster.folder, 'other-host.xz')
-    const fixed = ['--no-trim', '--backup-path', path, '--output', 'json']
-    const args = [...arena.flags(member), ...draw.flags, ...fixed]
-    runs.push(host === 'same' ? start(args) : arena.otherHost.start([...args, '--force-nonleader']))
+    const common = [...arena.flags(member), ...draw.flags, '--no-trim', '--output', 'json']
+    // Each host has its own backup, and one of them is enough to watch.
+    if (host === 'same') runs.push(start([...common, '--backup-path', arena.backup]))
+    else runs.push(arena.otherHost.start([...common, '--no-backup', '--force-nonleader']))
   }
   const violations: string[] = []
   const leave = () => {
@@ -143,6 +143,7 @@ function calmFailures(ended: readonly Ended[], draw: RunDraw): readonly string[]
 /** Exit code and report agree, and neither speaks of a bug. */
 function judgeEnd({ code, signal, stdout, stderr }: Ended): readonly string[] {
   if (signal === 'SIGKILL') return []
+  if (signal !== null && stderr === '') return [] // before a line of ours was read
   if (signal !== null) return [`the run was ended by ${signal}, which it is to handle`]
   try {
     const { exitCode } = JSON.parse(stdout) as { exitCode: number }
