@@ -1,5 +1,4 @@
 import { AssertionError } from 'node:assert'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabMember } from '../lab/cluster.js'
 import { type Ended, type Running, start } from '../lab/command.js'
@@ -41,9 +40,10 @@ export async function play(arena: Arena, draw: RunDraw, stop: AbortSignal): Prom
   const runs: Running[] = []
   const startRun = (member: LabMember, host: 'same' | 'other') => {
     const common = [...arena.flags(member), ...draw.flags, '--no-trim', '--output', 'json']
+    const forced = draw.flags.includes('--force-nonleader') ? [] : ['--force-nonleader']
     // Each host has its own backup, and one of them is enough to watch.
     if (host === 'same') runs.push(start([...common, '--backup-path', arena.backup]))
-    else runs.push(arena.otherHost.start([...common, '--no-backup', '--force-nonleader']))
+    else runs.push(arena.otherHost.start([...common, ...forced, '--no-backup']))
   }
   const violations: string[] = []
   const leave = () => {
