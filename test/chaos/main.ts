@@ -14,12 +14,12 @@ const { values } = parseArgs({
     evidence: { type: 'string', default: join(tmpdir(), 'etcd-defrag-chaos') },
   },
 })
-const [runs, seed, first, jobs] = [values.runs, values.seed, values.first, values.jobs].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-]
+const numberOf = (name: 'runs' | 'seed' | 'first' | 'jobs'): number => {
+  if (!/^\d+$/.test(values[name])) throw new Error(`--${name} ${values[name]}: a whole number is expected`)
+  return Number(values[name])
+}
+const draws = drawsOf(numberOf('seed'), numberOf('first'), numberOf('runs'))
+const jobs = numberOf('jobs')
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal))
@@ -28,7 +28,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 const from = performance.now()
 const rounds = await wage({
-  draws: drawsOf(seed, first, runs),
+  draws,
   jobs,
   stop: stop.signal,
   evidence: values.evidence,
