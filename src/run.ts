@@ -1,119 +1,182 @@
-import { checkRoom } from './act/dataDir.js'
+import { checkDisks } from './act/disks.js'
 import { perform } from './act/index.js'
-import { checkTarget } from './backup/files.js'
+import { pausedBy } from './decide/admission.js'
 import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
-import { find, leftAlone } from './decide/cluster.js'
 import { decide } from './decide/decide.js'
-import { describe, faultOf } from './model/fault.js'
+import { pacesOf } from './decide/forecast.js'
+import { leftAlone } from './decide/leftAlone.js'
+import { type Hold, recall, takeHold } from './hold.js'
+import { type LastRun, type Memory, nothingRemembered } from './model/coordination.js'
+import { describe, type Fault, faultOf } from './model/fault.js'
 import type { ClusterView } from './model/member.js'
 import type { Policy } from './model/policy.js'
 import type { RunReport } from './model/report.js'
-import type { Progress } from './model/step.js'
-import type { Verdict } from './model/verdict.js'
-import type { HostLock, World } from './model/world.js'
+import type { Progress, Step } from './model/step.js'
+import { exitCodeOf, type Verdict } from './model/verdict.js'
+import type { World } from './model/world.js'
 
 /** Between two looks: at members that are not ready yet, and at members that seem to be. */
 const POLL_MS = 100
 const CALMING_POLL_MS = 20
 
+/** What one run has seen and done so far. */
+type Course = {
+  /** The cluster before the first step, and at the last look. */
+  before: ClusterView | undefined
+  after: ClusterView | undefined
+  memory: Memory
+  hold: Hold | undefined
+  /** Under way. */
+  step: Step | undefined
+  progress: Progress
+  warnings: readonly string[]
+}
+
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
- * When `stop` is aborted (its reason is the signal's name), a step that etcd would carry on with anyway
- * is waited for, any other is undone, and no further one begins.
+ * When `stop` is aborted (its reason is the signal's name) or the lock is lost, a step that etcd would carry on with
+ * anyway is waited for, any other is undone, and no further one begins.
  */
 export async function run(world: World, policy: Policy, stop: AbortSignal): Promise<RunReport> {
   const startedAt = world.now()
-  let before: ClusterView | undefined
-  let after: ClusterView | undefined
-  let progress: Progress = []
-  let lock: HostLock | undefined
-  let calmLooks = 0
-  let waiting: { since: number; because: string } | undefined
-
-  const end = (verdict: Verdict): RunReport => {
-    const touched = new Set(
-      progress.flatMap(({ kind, step }) => (kind === 'defragment' ? [step.member.id] : [])),
-    )
-    const alone = after === undefined ? [] : leftAlone(after).filter(({ member }) => !touched.has(member))
-    const warnings = [
-      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
-      ...(lock?.kind === 'none' ? [`another run on this host would not be noticed: ${lock.problem}`] : []),
-      ...warned(progress, verdict),
-    ]
-    const report = {
-      startedAt,
-      endedAt: world.now(),
-      verdict,
-      steps: progress,
-      before,
-      after,
-      leftAlone: alone,
-      warnings,
-    }
-    world.tell({ event: 'ended', report })
-    return report
+  const course: Course = {
+    before: undefined,
+    after: undefined,
+    memory: nothingRemembered,
+    hold: undefined,
+    step: undefined,
+    progress: [],
+    warnings: [],
   }
+  const broken = new AbortController()
+  const breakOff = ({ reason }: AbortSignal) => {
+    if (broken.signal.aborted) return
+    world.tell({ event: 'interrupting', by: String(reason), during: course.step })
+    broken.abort(reason)
+  }
+  const onStop = () => breakOff(stop)
+  if (stop.aborted) onStop()
+  stop.addEventListener('abort', onStop)
+  const verdict = await follow(course, world, policy, broken.signal, breakOff).catch(
+    (error): Verdict => ({ kind: 'failed', fault: endedBy(error, course, broken.signal) }),
+  )
+  stop.removeEventListener('abort', onStop)
+  const left = (await course.hold?.leave(recordOf(course, verdict, world))) ?? []
+  const report = reportOf(course, verdict, policy, { startedAt, endedAt: world.now() }, left)
+  world.tell({ event: 'ended', report })
+  return report
+}
 
-  try {
-    for (;;) {
-      stop.throwIfAborted()
-      const view = await world.etcd.observe(stop)
-      calmLooks = after !== undefined && isCalm(after, view) ? calmLooks + 1 : 1
-      before ??= view
-      after = view
-      const decision = decide(view, progress, policy, calmLooks)
-      if (decision.kind === 'wait') {
-        if (waiting?.because !== decision.because && !decision.calming)
-          world.tell({ event: 'waiting', because: decision.because })
-        waiting = { since: waiting?.since ?? world.now(), because: decision.because }
-        if (world.now() - waiting.since < policy.settleTimeoutMs) {
-          await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
-          continue
-        }
-      }
-      const action = decision.kind === 'wait' ? decision.otherwise : decision
-      world.tell({ event: 'decided', action })
-      if (action.kind === 'stop') return end(action.verdict)
-      if (lock === undefined) {
-        await checkDisks(view, policy)
-        lock = await world.lock(view.clusterId, policy.waitMs, stop)
-        if (lock.kind === 'busy') return end(elsewhere(lock.by))
-        continue // the last look may be older than the end of another run
-      }
-      waiting = undefined
-      progress = [...progress, await perform(action, { world, view, stop })]
-      calmLooks = 0
+async function follow(
+  course: Course,
+  world: World,
+  policy: Policy,
+  signal: AbortSignal,
+  breakOff: (lost: AbortSignal) => void,
+): Promise<Verdict> {
+  const paused = pausedBy(await world.nodePause(), 'this node', world.now())
+  if (paused !== undefined) return paused
+  let calmLooks = 0
+  let stepEndedAt = world.now()
+  let waiting: { since: number; because: string } | undefined
+  for (;;) {
+    signal.throwIfAborted()
+    const view = await world.etcd.observe(signal)
+    calmLooks = course.after !== undefined && isCalm(course.after, view) ? calmLooks + 1 : 1
+    course.after = view
+    if (course.before === undefined) {
+      course.before = view
+      course.memory = await recall(world.coordination)
+      const held = pausedBy(course.memory.pause, 'the cluster', world.now())
+      if (held !== undefined) return held
     }
-  } catch (error) {
-    // A member whose call is still open is worth more words than the signal that came meanwhile.
-    const last = progress.at(-1)?.outcome
-    const fault =
-      last?.kind === 'unanswered'
-        ? last.fault
-        : stop.aborted
-          ? ({ kind: 'interrupted', by: String(stop.reason) } as const)
-          : faultOf(error)
-    return end({ kind: 'failed', fault })
-  } finally {
-    if (lock?.kind === 'held') await lock.release()
+    const decision = decide(view, course.progress, policy, {
+      calmLooks,
+      sinceStepMs: world.now() - stepEndedAt,
+      earlier: course.memory.lastRun?.paces ?? [],
+      ledAtFirst: course.hold?.ledAtFirst,
+    })
+    if (decision.kind === 'wait') {
+      if (waiting?.because !== decision.because && !decision.calming)
+        world.tell({ event: 'waiting', because: decision.because })
+      waiting = { since: waiting?.since ?? world.now(), because: decision.because }
+      if (world.now() - waiting.since < decision.patienceMs) {
+        await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
+        continue
+      }
+    }
+    const action = decision.kind === 'wait' ? decision.otherwise : decision
+    world.tell({ event: 'decided', action })
+    if (action.kind === 'stop') return action.verdict
+    if (course.hold === undefined) {
+      course.warnings = await checkDisks(view, policy)
+      const hold = await takeHold(world, view, policy, signal)
+      if (hold.kind !== 'held') return hold
+      course.hold = hold
+      hold.lost.addEventListener('abort', () => breakOff(hold.lost))
+      continue // the last look may be older than the end of another run
+    }
+    await course.hold.confirm()
+    signal.throwIfAborted()
+    waiting = undefined
+    course.step = action.step
+    const record = await perform(action, { world, view, stop: signal })
+    course.step = undefined
+    course.progress = [...course.progress, record]
+    stepEndedAt = world.now()
+    calmLooks = 0
   }
 }
 
-const elsewhere = (by: string): Verdict => ({
-  kind: 'skipped',
-  check: 'oneRunner',
-  because: `another run, process ${by}, is at this cluster on this host; wait for it with --wait 1h`,
-})
+/** A member whose call is still open is worth more words than the signal that came meanwhile. */
+function endedBy(error: unknown, { progress }: Course, signal: AbortSignal): Fault {
+  const last = progress.at(-1)?.outcome
+  if (last?.kind === 'unanswered') return last.fault
+  return signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
+}
 
-/** Throws where the disks of this node do not permit a run, before anything is touched: `backup` or `refused`. */
-export async function checkDisks(
-  view: ClusterView,
-  { backupPath, dataDir, forceDisk }: Policy,
-): Promise<void> {
-  if (backupPath !== undefined) await checkTarget(backupPath)
-  const local = find(view, view.local)
-  if (!forceDisk && local?.kind === 'reachable') await checkRoom(dataDir, local.status.dbSizeInUse)
+/** What the next run is to know of this one; nothing of one that touched nothing. */
+function recordOf({ progress, memory }: Course, verdict: Verdict, world: World): LastRun | undefined {
+  if (progress.length === 0 || verdict.kind === 'skipped') return undefined
+  const measured = pacesOf(progress)
+  const older = (memory.lastRun?.paces ?? []).filter(
+    pace => !measured.some(({ member }) => member === pace.member),
+  )
+  return {
+    by: world.host,
+    endedAt: world.now(),
+    verdict: verdict.kind,
+    exitCode: exitCodeOf(verdict),
+    reason: verdict.kind === 'failed' ? describe(verdict.fault) : undefined,
+    paces: [...measured, ...older],
+  }
+}
+
+function reportOf(
+  { before, after, memory, hold, progress, warnings }: Course,
+  verdict: Verdict,
+  policy: Policy,
+  times: Readonly<{ startedAt: number; endedAt: number }>,
+  left: readonly string[],
+): RunReport {
+  const earlier = memory.lastRun?.paces ?? []
+  return {
+    ...times,
+    verdict,
+    steps: progress,
+    before,
+    after,
+    leftAlone: after === undefined ? [] : leftAlone(after, progress, policy, { earlier }),
+    warnings: [
+      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
+      ...warnings,
+      ...memory.problems,
+      ...(hold?.warnings ?? []),
+      ...warned(progress, verdict),
+      ...left,
+    ],
+  }
 }
 
 /** What the steps have to say that does not decide the verdict. */

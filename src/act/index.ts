@@ -1,12 +1,13 @@
 import type { Action, StepKind, StepOf, StepRecord } from '../model/step.js'
 import type { Actor, Context } from './actor.js'
 import { defragment } from './defragment.js'
+import { disarm } from './disarm.js'
 import { moveLeader } from './moveLeader.js'
 import { snapshot } from './snapshot.js'
 import { trim } from './trim.js'
 
 /** One actor a step: the compiler asks for the row of a new kind. */
-const actors: { [K in StepKind]: Actor<K> } = { defragment, moveLeader, snapshot, trim }
+const actors: { [K in StepKind]: Actor<K> } = { defragment, moveLeader, disarm, snapshot, trim }
 
 /** Performs the decided step and records what came of it. */
 export async function perform(

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Actor } from './actor.js'
-import { holdsEtcd } from './dataDir.js'
+import { holdsEtcd } from './disks.js'
 
 /** A disk that takes longer to discard should not hold up the end of the run. */
 const TIMEOUT_MS = 15 * 60_000

@@ -2,7 +2,15 @@ import { dirname } from 'node:path'
 import { Failure } from '../model/fault.js'
 import type { BackupResult } from '../model/step.js'
 import type { Phase, SnapshotStream } from '../model/world.js'
-import { checkTarget, freeBytes, OwnFile, removeLeftovers } from './files.js'
+import {
+  checkTarget,
+  freeBytes,
+  OwnFile,
+  removeLeftovers,
+  reserveOf,
+  roomToSpool,
+  writeProblem,
+} from './files.js'
 import { TrailerCheck } from './trailer.js'
 import { compress, decompress } from './xz.js'
 
@@ -29,7 +37,7 @@ export async function backUp(
   await checkTarget(path)
   try {
     await removeLeftovers(path)
-    const room = await freeBytes(dirname(path))
+    const room = (await freeBytes(dirname(path))) - (await reserveOf(dirname(path)))
     const spooled = room >= roomToSpool(request.expectedBytes)
     await using archive = await OwnFile.create(path, 'partial')
     const received = spooled ? await viaSpool(request, archive) : await asItComes(request, archive)
@@ -49,12 +57,9 @@ export async function backUp(
 }
 
 const tooTight = ({ path, expectedBytes }: BackupRequest, room: number): string =>
-  `backup to ${path}: no room to spool the snapshot there (${room} bytes are free, ${roomToSpool(expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`
+  `backup to ${path}: no room to spool the snapshot there (${Math.max(0, room)} bytes are free beyond the reserve, ${roomToSpool(expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`
 
 type Received = Pick<BackupResult, 'snapshotBytes' | 'sha256' | 'snapshotMs' | 'compressMs'>
-
-/** The spool at its full size and an archive at worst half of it. */
-const roomToSpool = (expectedBytes: number): number => Math.ceil(expectedBytes * 1.5) + 16 * 1024 * 1024
 
 /** At line speed to a file, so that etcd's read transaction is short; compressed afterwards. */
 async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Received> {
@@ -137,16 +142,9 @@ async function* counted(
   }
 }
 
-/** The system's own words, and what an operator can do about the common ones. */
+/** The system's own words, where there are no better ones. */
 function backupFailure(path: string, cause: unknown): Failure {
-  const { code, message } = cause as NodeJS.ErrnoException
-  const advice: Record<string, string> = {
-    ENOSPC: `no space left in ${dirname(path)}; make room there or set --backup-path`,
-    EDQUOT: `the quota of ${dirname(path)} is used up; make room there or set --backup-path`,
-    EROFS: `${dirname(path)} is on a read-only file system; set --backup-path`,
-    EACCES: `no permission to write in ${dirname(path)}; run as root or set --backup-path`,
-    EPERM: `no permission to write in ${dirname(path)}; run as root or set --backup-path`,
-    EIO: `the disk under ${dirname(path)} answers with errors (${message}); look at the kernel log`,
-  }
-  return new Failure({ kind: 'backup', path, problem: advice[code ?? ''] ?? String(message ?? cause) }, cause)
+  const error = cause as NodeJS.ErrnoException
+  const problem = writeProblem(dirname(path), error) ?? String(error.message ?? cause)
+  return new Failure({ kind: 'backup', path, problem }, cause)
 }

@@ -1,4 +1,6 @@
+import { constants } from 'node:fs'
 import {
+  access,
   type FileHandle,
   lstat,
   open,
@@ -17,11 +19,21 @@ import { Failure } from '../model/fault.js'
 const underWay = (path: string, owner: string, kind: 'spool' | 'partial'): string =>
   join(dirname(path), `.${basename(path)}.${owner}.${kind}`)
 
+/** Bytes between two looks at the free disk. */
+const LOOK_EVERY = 4 * 1024 * 1024
+
+/** The disk has less free than must be left to others. */
+export class OutOfReserve extends Error {
+  override readonly name = 'OutOfReserve'
+  readonly code = 'ERESERVE'
+}
+
 /** A file of ours that nobody else may read, removed when it goes out of scope unless it was renamed. */
 export class OwnFile implements AsyncDisposable {
   readonly path: string
   readonly handle: FileHandle
   #kept = false
+  #sinceLook = LOOK_EVERY // the first write looks
 
   private constructor(path: string, handle: FileHandle) {
     this.path = path
@@ -37,7 +49,14 @@ export class OwnFile implements AsyncDisposable {
     return new OwnFile(path, handle)
   }
 
+  /** Throws ENOSPC-like `OutOfReserve` rather than fill a disk that others need as well, etcd perhaps among them. */
   async write(chunk: Buffer): Promise<void> {
+    this.#sinceLook += chunk.length
+    if (this.#sinceLook >= LOOK_EVERY) {
+      this.#sinceLook = 0
+      const folder = dirname(this.path)
+      if ((await freeBytes(folder)) < (await reserveOf(folder))) throw new OutOfReserve()
+    }
     for (let done = 0; done < chunk.length; ) done += (await this.handle.write(chunk, done)).bytesWritten
   }
 
@@ -98,6 +117,20 @@ async function isOurs(id: string): Promise<boolean> {
   return (await nameOf(id)) === (await nameOf('self'))
 }
 
+/** What an operator can do about the common ways in which a folder takes no file; undefined for others. */
+export function writeProblem(folder: string, { code, message }: NodeJS.ErrnoException): string | undefined {
+  const known: Record<string, string> = {
+    ENOSPC: `no space left in ${folder}; make room there or set --backup-path`,
+    ERESERVE: `hardly any space left in ${folder}, which others need too; make room there or set --backup-path`,
+    EDQUOT: `the quota of ${folder} is used up; make room there or set --backup-path`,
+    EROFS: `${folder} is on a read-only file system; set --backup-path`,
+    EACCES: `no permission to write in ${folder}; run as root or set --backup-path`,
+    EPERM: `no permission to write in ${folder}; run as root or set --backup-path`,
+    EIO: `the disk under ${folder} answers with errors (${message}); look at the kernel log`,
+  }
+  return known[code ?? '']
+}
+
 /** Throws a `backup` fault where no archive could ever be put in place; touches nothing. */
 export async function checkTarget(target: string): Promise<void> {
   const fail = (problem: string, cause?: unknown) =>
@@ -109,9 +142,40 @@ export async function checkTarget(target: string): Promise<void> {
     )
   })
   if (!folder.isDirectory()) throw fail(`${dirname(target)} is not a folder; set --backup-path`)
+  // A folder that anybody may write to lets anybody swap the archive, sticky or not.
+  if ((folder.mode & 0o002) !== 0)
+    throw fail(
+      `anybody may write to its folder ${dirname(target)} (mode ${(folder.mode & 0o7777).toString(8)}), and the archive holds every secret; chmod o-w it or set --backup-path`,
+    )
   const present = await lstat(target).catch(() => undefined)
-  if (present !== undefined && !present.isFile() && !present.isSymbolicLink())
-    throw fail('there is something else than a file at that path; set --backup-path to a file')
+  if (present?.isSymbolicLink())
+    throw fail(
+      `there is a symbolic link at that path (to ${await readlink(target).catch(() => '?')}); set --backup-path to the file itself`,
+    )
+  if (present !== undefined && !present.isFile())
+    throw fail(
+      `there is ${present.isDirectory() ? 'a folder' : 'something else than a file'} at that path; set --backup-path to a file`,
+    )
+  await access(dirname(target), constants.W_OK).catch(cause => {
+    throw fail(
+      writeProblem(dirname(target), cause) ?? `its folder cannot be written to (${cause.code ?? cause})`,
+      cause,
+    )
+  })
+}
+
+/** The spool at its full size and an archive at worst half of it. */
+export const roomToSpool = (snapshotBytes: number): number =>
+  Math.ceil(snapshotBytes * 1.5) + 16 * 1024 * 1024
+
+/** An archive alone: Kubernetes' objects shrink to an eighth, what is hard to compress to less than half. */
+export const roomToCompress = (snapshotBytes: number): number =>
+  Math.ceil(snapshotBytes * 0.5) + 4 * 1024 * 1024
+
+/** What a backup leaves free: 5 % of the file system, 64 MiB of a large one. */
+export async function reserveOf(folder: string): Promise<number> {
+  const { blocks, bsize } = await statfs(folder)
+  return Math.min(64 * 1024 * 1024, Math.floor((blocks * bsize) / 20))
 }
 
 export async function freeBytes(folder: string): Promise<number> {

@@ -11,6 +11,8 @@ const load: { [N in CommandName]: () => Promise<Command> } = {
   run: async () => (await import('./run.js')).runCommand,
   plan: async () => (await import('./plan.js')).planCommand,
   status: async () => (await import('./status.js')).statusCommand,
+  pause: async () => (await import('./pause.js')).pauseCommand,
+  resume: async () => (await import('./pause.js')).resumeCommand,
 }
 
 /** One invocation from its arguments to its exit code. Never throws: what goes wrong is said on stderr. */
@@ -32,7 +34,7 @@ export async function cli(
     const config = await resolve(request.flags, environment)
     notes = config.notes
     const command = await load[request.command]()
-    return await command({ config, out, stop, showConfig: request.showConfig })
+    return await command({ config, out, stop, own: request.own })
   } catch (error) {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
     const verdict: Verdict = { kind: 'failed', fault }

@@ -1,3 +1,4 @@
+import type { CommandValues } from '../config/commandOptions.js'
 import type { Config } from '../config/resolve.js'
 
 export type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
@@ -14,7 +15,7 @@ export type Console = Readonly<{
   journal: boolean
 }>
 
-export type Context = Readonly<{ config: Config; out: Console; stop: AbortSignal; showConfig: boolean }>
+export type Context = Readonly<{ config: Config; out: Console; stop: AbortSignal; own: CommandValues }>
 
 /** Does its work and gives the exit code. Throws `Failure` when it could not begin. */
 export type Command = (context: Context) => Promise<number>

@@ -1,4 +1,5 @@
 import yargs, { type Argv } from 'yargs'
+import { type CommandValues, commandOptionNames, commandOptions } from '../config/commandOptions.js'
 import {
   flagOf,
   isOnByDefault,
@@ -15,12 +16,14 @@ import { exitCodeMeanings } from '../model/verdict.js'
 export const commands = {
   run: 'do the nightly job now (also without any command)',
   plan: 'show what a run would do now, step by step and why, and touch nothing',
-  status: 'show the members, their sizes and their health',
+  status: 'show the members, their sizes and their health, the last run and a pause',
+  pause: 'let no run begin for a while, at this cluster or on this node',
+  resume: 'end a pause',
 } as const
 export type CommandName = keyof typeof commands
 
 export type Request =
-  | { kind: 'command'; command: CommandName; flags: Source; showConfig: boolean }
+  | { kind: 'command'; command: CommandName; flags: Source; own: CommandValues }
   /** --help or --version: print and leave. */
   | { kind: 'print'; text: string }
 
@@ -46,7 +49,9 @@ export async function parse(argv: readonly string[], version: string, columns: n
     .help()
     .alias('help', 'h')
     .wrap(Math.min(110, columns))
-    .usage('etcd-defrag [run|plan|status] [options]\n\nKeeps etcd lean, backed up and restorable.')
+    .usage(
+      'etcd-defrag [run|plan|status|pause|resume] [options]\n\nKeeps etcd lean, backed up and restorable.',
+    )
     .fail(message => {
       throw configFailure('command line', clarified(message))
     })
@@ -62,9 +67,24 @@ export async function parse(argv: readonly string[], version: string, columns: n
       text: printed === version ? version : `${withoutTypes(printed)}\n\n${epilogue()}`,
     }
   const command = commandOf(found._.map(String))
-  if (found['show-config'] === true && command !== 'status')
-    throw configFailure('--show-config', 'goes with the command status')
-  return { kind: 'command', command, flags: sourceOf(found), showConfig: found['show-config'] === true }
+  return { kind: 'command', command, flags: sourceOf(found), own: ownValues(found, command) }
+}
+
+/** The values of the flags that are the command's own. */
+function ownValues(found: Readonly<Record<string, unknown>>, command: CommandName): CommandValues {
+  const entries = commandOptionNames.map(name => {
+    const { commands: owners, parse: read, fallback } = commandOptions[name]
+    const given = found[name]
+    if (given !== undefined && !(owners as readonly string[]).includes(command))
+      throw configFailure(`--${name}`, `goes with the command ${owners.join(' or ')}`)
+    if (Array.isArray(given)) throw configFailure(`--${name}`, 'is there more than once; keep one')
+    try {
+      return [name, read(String(given ?? fallback))] as const
+    } catch (error) {
+      throw configFailure(`--${name}`, error instanceof Error ? error.message : String(error), error)
+    }
+  })
+  return Object.fromEntries(entries) as CommandValues // each row was parsed by its own parser
 }
 
 function commandOf([word = 'run', ...more]: readonly string[]): CommandName {
@@ -104,11 +124,19 @@ function declare(parser: Argv): void {
       })
     if (isOnByDefault(name)) parser.option(name, { type: 'boolean', hidden: true })
   }
-  parser.option('show-config', {
-    type: 'boolean',
-    describe: 'with status: every option, its value and where it came from',
-    group: 'Output:',
-  })
+  for (const name of commandOptionNames) {
+    const { commands: owners, about, group, shape, fallback } = commandOptions[name]
+    const describe = `with ${owners.join(' and ')}: ${about}`
+    const hint = fallback === '' || shape === '' ? '' : ` [default: ${fallback}]`
+    if (shape === '') parser.option(name, { type: 'boolean', describe, group: `${group}:` })
+    else
+      parser.option(name, {
+        type: 'string',
+        requiresArg: true,
+        describe: `${shape}  ${describe}${hint}`,
+        group: `${group}:`,
+      })
+  }
 }
 
 function sourceOf(found: Readonly<Record<string, unknown>>): Source {
@@ -148,7 +176,12 @@ function rejectOddSwitches(argv: readonly string[]): void {
 function clarified(message: string): string {
   const [, list] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
   if (list === undefined) return `${message.split('\n')[0]}; nothing was run, see etcd-defrag --help`
-  const flags = [...optionNames.map(flagOf), '--show-config', '--help', '--version']
+  const flags = [
+    ...optionNames.map(flagOf),
+    ...commandOptionNames.map(name => `--${name}`),
+    '--help',
+    '--version',
+  ]
   const words = list
     .split(', ')
     .map(word => (word.length === 1 ? `-${word}` : `--${word}${didYouMean(`--${word}`, flags)}`))

@@ -1,23 +1,28 @@
+import { checkDisks } from '../act/disks.js'
+import { pausedBy, tooSoonAfter } from '../decide/admission.js'
 import { cautions } from '../decide/cautions.js'
 import { type Plan, planOf } from '../decide/plan.js'
+import { recall } from '../hold.js'
+import type { Coordination, Memory, Pause } from '../model/coordination.js'
 import { faultOf } from '../model/fault.js'
 import type { ClusterView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import { exitCodeOf } from '../model/verdict.js'
+import { exitCodeOf, type Verdict } from '../model/verdict.js'
 import { planJson } from '../report/json.js'
-import { colorsFor, planText } from '../report/text.js'
-import { checkDisks } from '../run.js'
+import { planText } from '../report/planText.js'
+import { colorsFor } from '../report/text.js'
+import { PauseFile } from '../system/pauseFile.js'
 import type { Command } from './command.js'
-import { connect, policyOf } from './world.js'
+import { connect, coordinationOf, policyOf } from './world.js'
 
 /** `etcd-defrag plan`: one look at the cluster, and what a run would do with it. */
 export const planCommand: Command = async ({ config, out, stop }) => {
+  const nodePause = await new PauseFile(config.values['state-dir']).read()
   const etcd = await connect(config)
   try {
     const view = await etcd.observe(stop)
     const policy = policyOf(config)
-    const plan = await previewOf(view, policy)
-    const warnings = plan.steps.length === 0 ? [] : cautions(view, policy)
+    const { plan, warnings } = await previewOf(view, policy, nodePause, await coordinationOf(config, etcd))
     const text =
       config.values.output === 'json'
         ? JSON.stringify(planJson(view, plan, warnings), null, 2)
@@ -29,13 +34,33 @@ export const planCommand: Command = async ({ config, out, stop }) => {
   }
 }
 
+type Preview = Readonly<{ plan: Plan; warnings: readonly string[] }>
+
 /** The plan, or the reason why a run would not even begin it. */
-async function previewOf(view: ClusterView, policy: Policy): Promise<Plan> {
-  const plan = planOf(view, policy)
+async function previewOf(
+  view: ClusterView,
+  policy: Policy,
+  nodePause: Pause | undefined,
+  coordination: Coordination,
+): Promise<Preview> {
+  const memory = await recall(coordination)
+  const nothing = (verdict: Verdict): Preview => ({
+    plan: { steps: [], leftAlone: [], verdict },
+    warnings: memory.problems,
+  })
+  const paused = heldOff(memory, nodePause)
+  if (paused !== undefined) return nothing(paused)
+  const plan = planOf(view, policy, { earlier: memory.lastRun?.paces ?? [] })
+  if (plan.steps.length === 0) return { plan, warnings: memory.problems }
+  const soon = policy.coordinates ? tooSoonAfter(memory.lastRun, Date.now(), policy) : undefined
+  if (soon !== undefined) return nothing(soon)
   try {
-    if (plan.steps.length > 0) await checkDisks(view, policy)
-    return plan
+    const disks = await checkDisks(view, policy)
+    return { plan, warnings: [...cautions(view, policy), ...disks, ...memory.problems] }
   } catch (error) {
-    return { steps: [], verdict: { kind: 'failed', fault: faultOf(error) } }
+    return nothing({ kind: 'failed', fault: faultOf(error) })
   }
 }
+
+const heldOff = (memory: Memory, nodePause: Pause | undefined): Verdict | undefined =>
+  pausedBy(nodePause, 'this node', Date.now()) ?? pausedBy(memory.pause, 'the cluster', Date.now())

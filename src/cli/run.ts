@@ -1,44 +1,32 @@
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { StepKind } from '../model/step.js'
 import { exitCodeOf } from '../model/verdict.js'
 import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
 import { run } from '../run.js'
 import { exec } from '../system/exec.js'
-import { hostLock } from '../system/hostLock.js'
+import { hostLock, RUN_FOLDER } from '../system/hostLock.js'
+import { PauseFile } from '../system/pauseFile.js'
 import type { Command, Console } from './command.js'
-import { connect, policyOf } from './world.js'
-
-/** What a signal leads to while a step is under way; etcd would carry on with the first two anyway. */
-const finishing: Readonly<Record<StepKind, string>> = {
-  defragment: 'etcd does not stop a defragmentation, so its end is waited for; then the run ends',
-  moveLeader: 'the move of the leadership is waited for; then the run ends',
-  snapshot: 'the backup is broken off, the previous one stays',
-  trim: 'fstrim is ended',
-}
+import { connect, coordinationOf, policyOf } from './world.js'
 
 /** `etcd-defrag run`: the job itself, told as it goes and reported at the end. */
 export const runCommand: Command = async ({ config, out, stop }) => {
   const etcd = await connect(config)
   const tell = unfailing(await listener(out))
-  let step: StepKind | undefined
-  stop.addEventListener('abort', () => {
-    const end = step === undefined ? 'the run ends here' : finishing[step]
-    tell({ event: 'interrupting', by: String(stop.reason), finishing: end })
-  })
   const world: World = {
     etcd,
+    coordination: await coordinationOf(config, etcd),
+    nodePause: () => new PauseFile(config.values['state-dir']).read(),
     // By the monotonic clock: a clock that is set in mid-run must not end a wait or stretch it.
     now: () => Math.round(performance.timeOrigin + performance.now()),
     sleep: ms => sleep(ms),
     random: Math.random,
     exec,
-    lock: (clusterId, waitMs, signal) => hostLock(`/run/etcd-defrag.${clusterId}.lock`, waitMs, signal),
-    tell: event => {
-      if (event.event === 'stepStarted') step = event.step.kind
-      if (event.event === 'stepEnded') step = undefined
-      tell(event)
-    },
+    host: hostname(),
+    lock: (clusterId, waitMs, signal) =>
+      hostLock(`${RUN_FOLDER}/etcd-defrag.${clusterId}.lock`, waitMs, signal),
+    tell,
   }
   tell({ event: 'started', endpoints: config.values.endpoints, notes: config.notes })
   try {

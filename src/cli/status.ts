@@ -1,30 +1,37 @@
 import type { Config } from '../config/resolve.js'
-import { troubles } from '../decide/cluster.js'
+import { isReachable, quotaOf, troubles } from '../decide/cluster.js'
+import { recall } from '../hold.js'
 import { exitCodeOf } from '../model/verdict.js'
 import { shown, table } from '../report/format.js'
 import { statusJson } from '../report/json.js'
+import { standingJson, standingText } from '../report/standing.js'
 import { colorsFor, statusText } from '../report/text.js'
+import { PauseFile } from '../system/pauseFile.js'
 import type { Command } from './command.js'
 
 /** `etcd-defrag status`: the members as they are; with --show-config the options and where they came from. */
-export const statusCommand: Command = async ({ config, out, stop, showConfig }) => {
+export const statusCommand: Command = async ({ config, out, stop, own }) => {
   const isJson = config.values.output === 'json'
-  if (showConfig) {
+  if (own['show-config']) {
     out.stdout.write(isJson ? `${JSON.stringify(configJson(config), null, 2)}\n` : `${configText(config)}\n`)
     return 0
   }
-  const { connect } = await import('./world.js') // which loads all of etcd's client
+  const { connect, coordinationOf } = await import('./world.js') // which loads all of etcd's client
   const etcd = await connect(config)
   try {
     const view = await etcd.observe(stop)
+    const memory = await recall(await coordinationOf(config, etcd))
+    const nodePause = await new PauseFile(config.values['state-dir']).read()
+    const standing = { memory, nodePause, now: Date.now() }
+    const quotas = view.members.filter(isReachable).flatMap(m => quotaOf(m) ?? [])
+    const quota = quotas.length === 0 ? config.quota : Math.min(...quotas)
+    const color = colorsFor(out.colors && out.stdout.isTTY === true)
     const text = isJson
-      ? JSON.stringify({ ...statusJson(view), quota: config.quota ?? null }, null, 2)
-      : statusText(
-          view,
-          config.quota,
-          colorsFor(out.colors && out.stdout.isTTY === true),
-          out.stdout.columns || undefined,
-        )
+      ? JSON.stringify({ ...statusJson(view), quota: quota ?? null, ...standingJson(standing) }, null, 2)
+      : [
+          statusText(view, quota, color, out.stdout.columns || undefined),
+          ...standingText(standing, color),
+        ].join('\n')
     out.stdout.write(`${text}\n`)
     const problem = troubles(view)
     if (problem === undefined) return 0

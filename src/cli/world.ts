@@ -1,8 +1,10 @@
 import type { Config } from '../config/resolve.js'
 import { Failure } from '../model/fault.js'
 import type { Policy } from '../model/policy.js'
+import { EtcdCoordination } from '../system/etcd/coordination.js'
 import { EtcdCluster } from '../system/etcd/etcd.js'
 import { loadTls } from '../system/etcd/tls.js'
+import { ownPlace } from '../system/place.js'
 
 /** The cluster that the configuration names. Throws a `config` fault where its files do not fit. */
 export async function connect({ values, user, origins }: Config): Promise<EtcdCluster> {
@@ -31,6 +33,10 @@ export async function connect({ values, user, origins }: Config): Promise<EtcdCl
   }
 }
 
+/** What is kept in etcd under the configured prefix. */
+export const coordinationOf = async ({ values }: Config, etcd: EtcdCluster): Promise<EtcdCoordination> =>
+  new EtcdCoordination(etcd, values['coordination-prefix'], await ownPlace())
+
 /**
  * etcd itself calls a member that is 5000 entries behind too slow for writes (etcd:
  * server/etcdserver/v3_server.go, maxGapBetweenApplyAndCommitIndex); ready again is well below.
@@ -49,6 +55,12 @@ export const policyOf = ({ values }: Config): Policy =>
     forceVersion: values['force-version'],
     forceDisk: values['force-disk'],
     waitMs: values.wait ?? 0,
+    coordinates: values.coordination,
+    minIntervalMs: values['min-interval'],
+    pauseMs: values.pause,
+    minUptimeMs: values['min-uptime'],
+    maxStallMs: values['max-stall'],
+    disarms: values.disarm,
     backupPath: values.backup ? values['backup-path'] : undefined,
     dataDir: values['data-dir'],
     trims: values.trim,

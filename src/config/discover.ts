@@ -35,8 +35,9 @@ export async function discover(): Promise<Discovery> {
 }
 
 async function kubeadmManifest(): Promise<Discovery | undefined> {
-  const flags = await readManifest(MANIFEST)
-  if (flags === undefined) return undefined
+  const manifest = await readManifest(MANIFEST)
+  if (manifest === undefined) return undefined
+  const { flags, silenceMs } = manifest
   const at = (flag: string): Found | undefined => {
     const text = flags[flag]
     return text === undefined ? undefined : { text, where: `${MANIFEST} --${flag}` }
@@ -58,6 +59,8 @@ async function kubeadmManifest(): Promise<Discovery | undefined> {
       cacert: at('trusted-ca-file'),
       ...pair,
       'data-dir': at('data-dir'),
+      'max-stall':
+        silenceMs === undefined ? undefined : { text: `${silenceMs}ms`, where: `${MANIFEST} livenessProbe` },
     }),
     quota: at('quota-backend-bytes'),
     notes,

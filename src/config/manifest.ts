@@ -11,7 +11,10 @@ type Pod = Readonly<{
     volumes?: readonly Readonly<{ name?: string; hostPath?: Readonly<{ path?: string }> }>[]
   }>
 }>
+/** Kubernetes' API: a container is killed after so many failed probes in a row, one each period. */
+type Probe = Readonly<{ periodSeconds?: number; timeoutSeconds?: number; failureThreshold?: number }>
 type Container = Readonly<{
+  livenessProbe?: Probe
   command?: readonly unknown[]
   args?: readonly unknown[]
   env?: readonly Readonly<{ name?: string; value?: unknown }>[]
@@ -29,11 +32,17 @@ const pathFlags = [
   'peer-key-file',
 ]
 
+export type Manifest = Readonly<{
+  flags: EtcdFlags
+  /** How long etcd may be silent without a risk of being killed by the kubelet. */
+  silenceMs: number | undefined
+}>
+
 /**
- * etcd's flags from its static pod; undefined where there is no such file. Throws Error, in words for a note,
+ * etcd's flags and probe from its static pod; undefined where there is no such file. Throws Error, in words for a note,
  * when it is there and cannot be understood.
  */
-export async function readManifest(file: string): Promise<EtcdFlags | undefined> {
+export async function readManifest(file: string): Promise<Manifest | undefined> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw new Error(`${file}: cannot be read (${error.code})`)
@@ -56,7 +65,15 @@ export async function readManifest(file: string): Promise<EtcdFlags | undefined>
     const inside = flags[name]
     if (inside !== undefined) flags[name] = hostPath(inside, mounts, volumes)
   }
-  return flags
+  return { flags, silenceMs: silenceOf(container.livenessProbe) }
+}
+
+/** A silence that is shorter cannot hold as many probes as it takes; defaults are Kubernetes' own (core/v1, Probe). */
+function silenceOf(probe: Probe | undefined): number | undefined {
+  if (probe === undefined) return undefined
+  const { periodSeconds = 10, timeoutSeconds = 1, failureThreshold = 3 } = probe
+  const seconds = Math.max((failureThreshold - 1) * periodSeconds, timeoutSeconds)
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined
 }
 
 const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : [])

@@ -1,7 +1,18 @@
-import { duration, endpoints, flag, oneOf, type Parse, path, secretPath, text } from './values.js'
+import {
+  duration,
+  durationOrNone,
+  endpoints,
+  flag,
+  keyPrefix,
+  oneOf,
+  type Parse,
+  path,
+  secretPath,
+  text,
+} from './values.js'
 
-type Spec<T> = Readonly<{
-  group: 'Connection' | 'Job' | 'Force' | 'Output'
+export type Spec<T> = Readonly<{
+  group: 'Connection' | 'Job' | 'Coordination' | 'Force' | 'Output'
   /** What a person writes for the value in --help; empty for a switch. */
   shape: string
   about: string
@@ -116,11 +127,34 @@ export const options = {
     parse: duration,
     fallback: '1m',
   }),
-  wait: optional({
+  pause: option({
     group: 'Job',
     shape: 'DURATION',
-    about: 'wait so long for another run on this host to end, instead of leaving at once',
+    about: 'wait so long between one member and the next',
+    parse: durationOrNone,
+    fallback: '0s',
+  }),
+  'min-uptime': option({
+    group: 'Job',
+    shape: 'DURATION',
+    about: 'leave a member to itself until it has been up for so long',
+    parse: durationOrNone,
+    fallback: '30s',
+  }),
+  'max-stall': option({
+    group: 'Job',
+    shape: 'DURATION',
+    about:
+      "do not defragment a member that would be out for longer; less than the liveness probe of kubeadm's static pod bears, where there is one",
     parse: duration,
+    fallback: '1m',
+  }),
+  disarm: option({
+    group: 'Job',
+    shape: '',
+    about: 'take NOSPACE alarms back once their members are below their quota',
+    parse: flag,
+    fallback: 'true',
   }),
   backup: option({
     group: 'Job',
@@ -149,6 +183,40 @@ export const options = {
     about: 'data directory of the local member',
     parse: path,
     fallback: '/var/lib/etcd',
+  }),
+  coordination: option({
+    group: 'Coordination',
+    shape: '',
+    about: "keep other nodes' runs away with a lock in etcd, and leave a record of the run there",
+    parse: flag,
+    fallback: 'true',
+  }),
+  'coordination-prefix': option({
+    group: 'Coordination',
+    shape: 'PREFIX',
+    about: 'where lock, record and pause are in etcd; the same on all nodes',
+    parse: keyPrefix,
+    fallback: '/etcd-defrag',
+  }),
+  'min-interval': option({
+    group: 'Coordination',
+    shape: 'DURATION',
+    about: 'do nothing when a run completed less than this ago',
+    parse: durationOrNone,
+    fallback: '1h',
+  }),
+  wait: optional({
+    group: 'Coordination',
+    shape: 'DURATION',
+    about: 'wait so long for another run at this cluster to end, instead of leaving at once',
+    parse: duration,
+  }),
+  'state-dir': option({
+    group: 'Coordination',
+    shape: 'DIR',
+    about: 'where the pause of this node is kept',
+    parse: path,
+    fallback: '/var/lib/etcd-defrag',
   }),
   'force-single': option({
     group: 'Force',
@@ -181,7 +249,8 @@ export const options = {
   'force-disk': option({
     group: 'Force',
     shape: '',
-    about: "run although the local member's disk may have no room for the copy that a defragmentation makes",
+    about:
+      "run although this node's disks may have no room for the copy of a defragmentation or for the archive",
     parse: flag,
     fallback: 'false',
   }),

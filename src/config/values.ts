@@ -26,6 +26,28 @@ export const duration: Parse<number> = value => {
   return Math.ceil(total)
 }
 
+/** The same, or `0s` for none. */
+export const durationOrNone: Parse<number> = value => (/^0(?:ms|s|m|h)$/.test(value) ? 0 : duration(value))
+
+/** The same in days too, `7d`, and up to thirty of them. */
+export const longDuration: Parse<number> = value => {
+  const [, days] = /^(\d+)d$/.exec(value) ?? []
+  if (days === undefined) return duration(value)
+  if (Number(days) < 1 || Number(days) > 30) throw new Error(`is ${quoted(value)}; expected at most 30d`)
+  return Number(days) * 24 * 3_600_000
+}
+
+/** A prefix for keys in etcd, away from Kubernetes' own. */
+export const keyPrefix: Parse<string> = value => {
+  if (!/^\/[!-~]*[^/]$/.test(value))
+    throw new Error(`is ${quoted(value)}; expected a prefix such as /etcd-defrag`)
+  if (/^\/registry(\/|$)/.test(value))
+    throw new Error(
+      `is ${quoted(value)}, and /registry belongs to Kubernetes; expected a prefix outside of it`,
+    )
+  return value
+}
+
 /** An absolute path: the tool runs from timers, whose working folder nobody knows. */
 export const path: Parse<string> = value => {
   if (!value.startsWith('/')) throw new Error(`is ${quoted(value)}; expected an absolute path`)

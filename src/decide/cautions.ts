@@ -1,6 +1,6 @@
-import type { ClusterView } from '../model/member.js'
+import { type ClusterView, labelOf } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import { toleranceOf, troubles } from './cluster.js'
+import { isReachable, quotaOf, toleranceOf, troubles, voters } from './cluster.js'
 import { flawsOf } from './versions.js'
 
 /** What a run that goes ahead has to say of the cluster before it begins. */
@@ -8,7 +8,33 @@ export const cautions = (view: ClusterView, policy: Policy): readonly string[] =
   ...(policy.forceUnhealthy ? illHealth(view) : []),
   ...(policy.forceVersion ? flawsOf(view, 'refuse').map(flaw => `--force-version: ${flaw}`) : []),
   ...flawsOf(view, 'warn'),
+  ...justStarted(view, policy),
+  ...remoteDisks(view),
 ]
+
+const justStarted = (view: ClusterView, { minUptimeMs }: Policy): readonly string[] =>
+  voters(view).flatMap(m => {
+    const uptimeMs = isReachable(m) && m.metrics.kind === 'known' ? m.metrics.uptimeMs : undefined
+    if (uptimeMs === undefined || uptimeMs >= minUptimeMs) return []
+    return [
+      `member ${labelOf(m.member)} started ${Math.round(uptimeMs / 1000)} s ago; it is left to itself until it has been up for ${minUptimeMs / 1000} s (--min-uptime)`,
+    ]
+  })
+
+/**
+ * The free disk of another node cannot be seen from here. Whoever gave its member a quota gave it a disk that holds as
+ * much, so only where file and copy together are larger is there something to say.
+ */
+const remoteDisks = (view: ClusterView): readonly string[] =>
+  voters(view).flatMap(m => {
+    if (m.member.id === view.local || !isReachable(m)) return []
+    const { dbSize, dbSizeInUse } = m.status
+    const quota = quotaOf(m)
+    if (quota === undefined || dbSize + dbSizeInUse <= quota) return []
+    return [
+      `member ${labelOf(m.member)}: its file of ${dbSize} bytes and the copy of ${dbSizeInUse} that a defragmentation makes are more than its quota of ${quota}; see to it that its disk has room for both`,
+    ]
+  })
 
 function illHealth(view: ClusterView): readonly string[] {
   const trouble = troubles(view)

@@ -6,7 +6,6 @@ import {
   type MemberView,
   type Reachable,
 } from '../model/member.js'
-import type { LeftAlone } from '../model/report.js'
 
 export const isReachable = (view: MemberView): view is Reachable => view.kind === 'reachable'
 
@@ -61,6 +60,10 @@ export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {
   return [...new Set(raised.map(alarm => alarm.kind))]
 }
 
+/** The most its database may grow to, in bytes: from its status (etcd 3.6) or its metrics. */
+export const quotaOf = ({ status, metrics }: Reachable): number | undefined =>
+  status.quota ?? (metrics.kind === 'known' ? metrics.quota : undefined)
+
 /**
  * Why a member counts as unhealthy; empty when it is well. NOSPACE is no reason: it is what a
  * defragmentation cures. `etcdctl endpoint health` counts every alarm and so refuses when it is needed
@@ -100,16 +103,4 @@ export function toleranceOf(view: ClusterView): Tolerance {
   const healthy = all.filter(m => isHealthy(view, m)).length
   const quorum = Math.floor(all.length / 2) + 1
   return { voters: all.length, healthy, quorum, further: healthy - quorum }
-}
-
-/** Members that no run defragments as things stand, each with the reason. */
-export function leftAlone(view: ClusterView): readonly LeftAlone[] {
-  return view.members.flatMap(m => {
-    const because = m.member.learner
-      ? 'a learner: etcd serves no Defragment there'
-      : isReachable(m)
-        ? undefined
-        : `cannot be reached: ${m.problem}`
-    return because === undefined ? [] : [{ member: m.member.id, name: m.member.name, because }]
-  })
 }

@@ -1,35 +1,62 @@
 import type { Fault } from '../model/fault.js'
 import { type ClusterView, labelOf, type MemberView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Decision, Progress } from '../model/step.js'
+import type { Circumstances, Decision, Progress } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import { checks } from './checks.js'
 import { alarmsOf, find, isReachable, labels, lagOf } from './cluster.js'
 import { defragmentNext } from './defragmentNext.js'
+import { disarm, stillNoSpace } from './disarm.js'
+import { leadershipIsOurs, othersAtWork } from './gates.js'
+import { refusedMembers } from './leftAlone.js'
 import { failedDefragment, pendingMembers, recordsOf } from './progress.js'
-import { calmed, settled, waitFor } from './settle.js'
+import { calmed, paused, settled, waitFor } from './settle.js'
 
-type Rule = (view: ClusterView, progress: Progress, policy: Policy, calmLooks: number) => Decision | undefined
+type Rule = (
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Circumstances,
+) => Decision | undefined
+
+/** Nothing to wait for, nothing known from before; the starting point of a plan. */
+export const undisturbed: Circumstances = {
+  calmLooks: Number.POSITIVE_INFINITY,
+  sinceStepMs: Number.POSITIVE_INFINITY,
+  earlier: [],
+  ledAtFirst: undefined,
+}
 
 /**
  * Names the next step from the cluster as it is now and from what this run has done. Pure, and blind to
  * how it came here: leadership may move and members may die between two calls. The first rule that has
- * something to say decides. `calmLooks`: how many looks in a row, this one included, showed a cluster at rest.
+ * something to say decides.
  */
 export function decide(
   view: ClusterView,
   progress: Progress,
   policy: Policy,
-  calmLooks = Number.POSITIVE_INFINITY,
+  circumstances: Circumstances = undisturbed,
 ): Decision {
   for (const rule of rules) {
-    const decision = rule(view, progress, policy, calmLooks)
+    const decision = rule(view, progress, policy, circumstances)
     if (decision !== undefined) return decision
   }
-  return { kind: 'stop', verdict: verdictOf(view, progress, policy) }
+  return { kind: 'stop', verdict: verdictOf(view, progress, policy, circumstances) }
 }
 
-const rules: readonly Rule[] = [checked, settled, calmed, defragmentNext, backUp, trim]
+const rules: readonly Rule[] = [
+  checked,
+  leadershipIsOurs,
+  settled,
+  othersAtWork,
+  calmed,
+  paused,
+  defragmentNext,
+  disarm,
+  backUp,
+  trim,
+]
 
 /** The preflight checks; once the run has begun, those that must hold before every step. */
 function checked(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
@@ -38,7 +65,7 @@ function checked(view: ClusterView, progress: Progress, policy: Policy): Decisio
     if ((begun && check.when === 'start') || check.overridden(policy)) continue
     const problem = check.problem(view)
     if (problem === undefined) continue
-    if (begun) return waitFor(progress, check.name, problem)
+    if (begun) return waitFor(progress, policy, check.name, problem)
     const verdict: Verdict =
       check.failing === 'skip'
         ? { kind: 'skipped', check: check.name, because: problem }
@@ -55,7 +82,7 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
   const lag = lagOf(view, local)
   if (lag > policy.maxLag) {
     const problem = `the local member ${labelOf(local.member)} is ${lag} raft entries behind (at most ${policy.maxLag}): its snapshot would be old`
-    return waitFor(progress, 'localCaughtUp', problem)
+    return waitFor(progress, policy, 'localCaughtUp', problem)
   }
   return {
     kind: 'do',
@@ -78,11 +105,20 @@ function trim(_view: ClusterView, progress: Progress, policy: Policy): Decision 
 }
 
 /** No rule has anything left to do: how did it go? */
-function verdictOf(view: ClusterView, progress: Progress, policy: Policy): Verdict {
+function verdictOf(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Circumstances,
+): Verdict {
   const failed = (fault: Fault): Verdict => ({ kind: 'failed', fault })
+  const stopped = (check: string, problem: string) => failed({ kind: 'stopped', check, problem })
   const broken = failedDefragment(view, progress)
   if (broken !== undefined) return failed(broken)
-  const pending = pendingMembers(view, progress)
+  const tooLong = refusedMembers(view, progress, policy, circumstances)
+  const pending = pendingMembers(view, progress).filter(
+    m => !tooLong.some(({ member }) => member === m.member.id),
+  )
   if (pending.length > 0) {
     const moves = recordsOf(progress, 'moveLeader').length
     const tried =
@@ -90,11 +126,14 @@ function verdictOf(view: ClusterView, progress: Progress, policy: Policy): Verdi
         ? 'no defragmented, healthy member can take over'
         : `leadership was moved ${moves} times in vain`
     const problem = `the leader ${labels(pending.map(m => m.member))} was not defragmented: ${tried}; run again when the cluster is calm`
-    return failed({ kind: 'stopped', check: 'leaderMoved', problem })
+    return stopped('leaderMoved', problem)
   }
-  if (policy.backupPath === undefined) return { kind: 'completed' }
+  const disarming = recordsOf(progress, 'disarm').at(-1)?.outcome
+  if (disarming?.kind === 'failed' || disarming?.kind === 'unanswered') return failed(disarming.fault)
+  const noSpace = stillNoSpace(view)
+  if (noSpace !== undefined && policy.disarms) return stopped('noSpace', noSpace)
   const backup = recordsOf(progress, 'snapshot').at(-1)
-  if (backup === undefined) {
+  if (backup === undefined && policy.backupPath !== undefined) {
     const local = find(view, view.local)
     const problem =
       local !== undefined && isCorrupt(view, local)
@@ -102,5 +141,7 @@ function verdictOf(view: ClusterView, progress: Progress, policy: Policy): Verdi
         : 'the local member cannot be reached for a snapshot'
     return failed({ kind: 'backup', path: policy.backupPath, problem })
   }
-  return backup.outcome.kind === 'failed' ? failed(backup.outcome.fault) : { kind: 'completed' }
+  if (backup?.outcome.kind === 'failed') return failed(backup.outcome.fault)
+  if (tooLong.length > 0) return stopped('maxStall', tooLong.map(({ because }) => because).join('; '))
+  return { kind: 'completed' }
 }

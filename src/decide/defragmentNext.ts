@@ -1,35 +1,53 @@
 import { type ClusterView, labelOf, type Member, type MemberId, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Action, Decision, Progress } from '../model/step.js'
+import type { Action, Circumstances, Decision, Progress, Stall } from '../model/step.js'
 import { isHealthy, isReachable, lagOf, leaderOf, toleranceOf, voters } from './cluster.js'
+import { stallOf, tooLongOut } from './forecast.js'
+import { notYet } from './gates.js'
 import { failedDefragment, pendingMembers, recordsOf } from './progress.js'
 
 /** Followers first; then the leader, once it leads no more. */
-export function defragmentNext(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
+export function defragmentNext(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Circumstances,
+): Decision | undefined {
   if (failedDefragment(view, progress) !== undefined) return undefined
   const leader = leaderOf(view)
-  const pending = pendingMembers(view, progress)
+  const pending = pendingMembers(view, progress).filter(
+    m => tooLongOut(m, progress, policy, circumstances) === undefined,
+  )
+  const defragment = (subject: Reachable, because: string): Decision =>
+    notYet(view, subject, progress, policy) ??
+    defragmentation(view, subject, stallOf(subject, progress, circumstances), because)
   const next = pending.find(({ member }) => member.id !== leader?.id)
   if (next !== undefined && leader === undefined) {
     const because = 'there is no leader, so the reachable members are taken one at a time'
-    const action = defragment(view, next, because)
+    const action = defragment(next, because)
     // A quorum without a leader is about to elect one, which nobody may be in the middle of defragmenting.
     const { voters: all, quorum } = toleranceOf(view)
     const isElecting = all > 1 && voters(view).filter(isReachable).length >= quorum
-    return isElecting
-      ? { kind: 'wait', because: 'no leader is elected yet', otherwise: action, calming: false }
-      : action
+    if (!isElecting || action.kind === 'wait') return action
+    const { settleTimeoutMs: patienceMs } = policy
+    return {
+      kind: 'wait',
+      because: 'no leader is elected yet',
+      otherwise: action,
+      patienceMs,
+      calming: false,
+    }
   }
   if (next !== undefined && leader !== undefined) {
     const because = recordsOf(progress, 'moveLeader').some(record => record.step.from.id === next.member.id)
       ? `it no longer leads, ${labelOf(leader)} does`
       : `a follower, and followers go first: ${labelOf(leader)} leads and keeps serving writes`
-    return defragment(view, next, because)
+    return defragment(next, because)
   }
   const [last] = pending
   if (last === undefined) return undefined
   if (voters(view).length === 1)
-    return defragment(view, last, 'the only voting member: there is nobody to move leadership to')
+    return defragment(last, 'the only voting member: there is nobody to move leadership to')
   const [first, ...more] = candidates(view, progress, policy)
   if (first === undefined || recordsOf(progress, 'moveLeader').length >= policy.maxMoves) return undefined
   return {
@@ -39,11 +57,12 @@ export function defragmentNext(view: ClusterView, progress: Progress, policy: Po
   }
 }
 
-function defragment(view: ClusterView, subject: Reachable, because: string): Action {
+function defragmentation(view: ClusterView, subject: Reachable, stall: Stall, because: string): Action {
   const { member, status } = subject
   const proof = isHealthy(view, subject) ? 'linearizableRead' : 'status'
   const { dbSize, dbSizeInUse } = status
-  return { kind: 'do', step: { kind: 'defragment', member, size: { dbSize, dbSizeInUse }, proof }, because }
+  const size = { dbSize, dbSizeInUse }
+  return { kind: 'do', step: { kind: 'defragment', member, size, stall, proof }, because }
 }
 
 /** Who may take over: defragmented in this run, healthy, voting, caught up, and not tried in vain. */

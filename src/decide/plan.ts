@@ -1,24 +1,37 @@
 import type { ClusterView, MemberId, MemberView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Action, Progress, Step, StepRecord } from '../model/step.js'
+import type { LeftAlone } from '../model/report.js'
+import type { Action, Circumstances, Progress, Step, StepRecord } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
-import { decide } from './decide.js'
+import { decide, undisturbed } from './decide.js'
+import { leftAlone } from './leftAlone.js'
 
 /** What a run would do now if every step went well. */
 export type Plan = Readonly<{
   steps: readonly Readonly<{ step: Step; because: string }>[]
+  leftAlone: readonly LeftAlone[]
   verdict: Verdict
 }>
 
 /** Folds `decide` over assumed outcomes, so that the preview and the run share a brain. */
-export function planOf(view: ClusterView, policy: Policy): Plan {
+export function planOf(
+  view: ClusterView,
+  policy: Policy,
+  { earlier }: Pick<Circumstances, 'earlier'> = undisturbed,
+): Plan {
   let assumed = view
   let progress: Progress = []
   const steps: Extract<Action, { kind: 'do' }>[] = []
   for (;;) {
-    const next = decide(assumed, progress, policy)
+    // Time alone makes a member old enough; the cautions tell that a run would wait for it.
+    const next = decide(assumed, progress, { ...policy, minUptimeMs: 0 }, { ...undisturbed, earlier })
     const decision = next.kind === 'wait' ? next.otherwise : next
-    if (decision.kind === 'stop') return { steps, verdict: decision.verdict }
+    if (decision.kind === 'stop')
+      return {
+        steps,
+        leftAlone: steps.length === 0 ? [] : leftAlone(assumed, progress, policy, { earlier }),
+        verdict: decision.verdict,
+      }
     steps.push(decision)
     progress = [...progress, assumedRecord(decision.step, decision.because)]
     assumed = assumedView(assumed, decision.step)
@@ -26,7 +39,7 @@ export function planOf(view: ClusterView, policy: Policy): Plan {
 }
 
 function assumedRecord(step: Step, because: string): StepRecord {
-  const common = { because, startedAt: 0, tookMs: 0 }
+  const common = { because, startedAt: 0, tookMs: step.kind === 'defragment' ? step.stall.ms : 0 }
   const warnings: readonly string[] = []
   switch (step.kind) {
     case 'defragment': {
@@ -40,6 +53,13 @@ function assumedRecord(step: Step, because: string): StepRecord {
         step,
         outcome: { kind: 'done', result: { to: step.candidates[0] }, warnings },
       }
+    case 'disarm':
+      return {
+        ...common,
+        kind: step.kind,
+        step,
+        outcome: { kind: 'done', result: { members: step.members }, warnings },
+      }
     case 'snapshot':
       return { ...common, kind: step.kind, step, outcome: { kind: 'warned', problem: 'assumed' } }
     case 'trim':
@@ -52,8 +72,15 @@ function assumedView(view: ClusterView, step: Step): ClusterView {
     return { ...view, members: view.members.map(m => led(m, step.candidates[0].id)) }
   if (step.kind === 'defragment')
     return { ...view, members: view.members.map(m => (m.member.id === step.member.id ? shrunk(m) : m)) }
+  if (step.kind === 'disarm')
+    return { ...view, members: view.members.map(m => disarmed(m, new Set(step.members.map(({ id }) => id)))) }
   return view
 }
+
+const disarmed = (m: MemberView, ids: ReadonlySet<MemberId>): MemberView =>
+  m.kind === 'reachable'
+    ? { ...m, status: { ...m.status, alarms: m.status.alarms.filter(alarm => !ids.has(alarm.member)) } }
+    : m
 
 const led = (m: MemberView, leader: MemberId): MemberView =>
   m.kind === 'reachable' ? { ...m, status: { ...m.status, leader } } : m

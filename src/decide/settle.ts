@@ -1,15 +1,15 @@
 import type { Fault } from '../model/fault.js'
 import { type ClusterView, labelOf, type Member } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Decision, Progress } from '../model/step.js'
+import type { Circumstances, Decision, Progress } from '../model/step.js'
 import { complaintsOf, find, isReachable, lagOf } from './cluster.js'
-import { recordsOf } from './progress.js'
+import { pendingMembers, recordsOf } from './progress.js'
 
 /** Every member this run has touched must be back before anything else is touched. */
 export function settled(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
   for (const { step } of recordsOf(progress, 'defragment')) {
     const problem = notBack(view, step.member, step.proof, policy)
-    if (problem !== undefined) return waitFor(progress, 'settled', problem)
+    if (problem !== undefined) return waitFor(progress, policy, 'settled', problem)
   }
   return undefined
 }
@@ -19,7 +19,7 @@ export function calmed(
   _view: ClusterView,
   progress: Progress,
   policy: Policy,
-  calmLooks: number,
+  { calmLooks }: Circumstances,
 ): Decision | undefined {
   const last = progress.at(-1)
   if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
@@ -29,7 +29,26 @@ export function calmed(
     (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
   const wanted = isInDoubt ? policy.calmLooksAfterDoubt : policy.calmLooks
   if (calmLooks >= wanted) return undefined
-  return { ...waitFor(progress, 'calm', 'leadership or health changes from look to look'), calming: true }
+  return {
+    ...waitFor(progress, policy, 'calm', 'leadership or health changes from look to look'),
+    calming: true,
+  }
+}
+
+/** A pause between members that was asked for. */
+export function paused(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  { sinceStepMs }: Circumstances,
+): Decision | undefined {
+  if (progress.at(-1)?.kind !== 'defragment' || sinceStepMs >= policy.pauseMs) return undefined
+  if (pendingMembers(view, progress).length === 0) return undefined
+  const because = `${policy.pauseMs / 1000} s between one member and the next (--pause)`
+  return {
+    ...waitFor(progress, policy, 'pause', because),
+    patienceMs: policy.pauseMs + policy.settleTimeoutMs,
+  }
 }
 
 function notBack(
@@ -52,16 +71,19 @@ function notBack(
 /** Nothing may be touched now. If time runs out, the step that led here is the one to name. */
 export function waitFor(
   progress: Progress,
+  policy: Policy,
   check: string,
   problem: string,
 ): Extract<Decision, { kind: 'wait' }> {
   const last = progress.at(-1)?.outcome
+  const kind = progress.length === 0 ? 'refused' : 'stopped'
   const fault: Fault =
-    last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind: 'stopped', check, problem }
+    last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind, check, problem }
   return {
     kind: 'wait',
     because: problem,
     otherwise: { kind: 'stop', verdict: { kind: 'failed', fault } },
+    patienceMs: policy.settleTimeoutMs,
     calming: false,
   }
 }

@@ -7,11 +7,21 @@ export type Flaw = Readonly<{
   issue: number
   versions: readonly Readonly<{ from: string; fixed: string }>[]
   what: string
-  gate: 'refuse' | 'warn'
+  gate: 'refuse' | 'warn' | 'strictLag'
 }>
 
-/** Newest first. A flaw that another gate takes care of (free disk, lag) is not listed again. */
+/** Newest first. One that another gate takes care of, that of the free disk, is not listed again. */
 export const flaws: readonly Flaw[] = [
+  {
+    issue: 20271,
+    versions: [
+      { from: '0.0.0', fixed: '3.4.38' },
+      { from: '3.5.0', fixed: '3.5.23' },
+      { from: '3.6.0', fixed: '3.6.5' },
+    ],
+    what: 'a member that receives a snapshot from the leader while it is defragmented damages itself',
+    gate: 'strictLag',
+  },
   {
     issue: 14685,
     versions: [{ from: '3.5.0', fixed: '3.5.6' }],
@@ -67,6 +77,13 @@ export function flawsOf(view: ClusterView, gate: Flaw['gate']): readonly string[
       }),
   )
 }
+
+/** Whether a member of that version must have caught up closely before it is defragmented. */
+export const needsStrictLag = (version: string): boolean =>
+  flaws.some(
+    ({ gate, versions }) =>
+      gate === 'strictLag' && versions.some(({ from, fixed }) => isIn(version, from, fixed)),
+  )
 
 const isIn = (version: string, from: string, fixed: string): boolean =>
   compare(version, from) >= 0 && compare(version, fixed) < 0

@@ -20,6 +20,8 @@ export type MemberStatus = Readonly<{
   version: string
   dbSize: number // bytes
   dbSizeInUse: number // bytes
+  /** In bytes; etcd tells it from 3.6 on (0 in 3.6.0 to 3.6.5 where the flag is not set, etcd #20790: then undefined). */
+  quota: number | undefined
   leader: MemberId | undefined
   raftTerm: bigint
   raftIndex: bigint // committed
@@ -39,8 +41,28 @@ export type Read = Readonly<
   | { kind: 'notAsked'; because: string }
 >
 
+/** What a member's metrics add, from /metrics at its client URL. */
+export type Metrics = Readonly<
+  | {
+      kind: 'known'
+      /** By the member's own clock. */
+      uptimeMs: number | undefined
+      isDefragmenting: boolean
+      isReceivingSnapshot: boolean
+      quota: number | undefined // bytes
+    }
+  | { kind: 'unknown'; because: string }
+>
+
 export type MemberView = Readonly<
-  | { kind: 'reachable'; member: Member; endpoint: string; status: MemberStatus; read: Read }
+  | {
+      kind: 'reachable'
+      member: Member
+      endpoint: string
+      status: MemberStatus
+      read: Read
+      metrics: Metrics
+    }
   | { kind: 'unreachable'; member: Member; problem: string }
 >
 

@@ -5,8 +5,20 @@ export type Policy = Readonly<{
   forceNonleader: boolean
   forceVersion: boolean
   forceDisk: boolean
-  /** How long another run on this host is waited for; 0 leaves at once. */
+  /** How long another run is waited for; 0 leaves at once. */
   waitMs: number
+  /** Keeps other hosts' runs away with a lock in etcd, and leaves a record of this one there. */
+  coordinates: boolean
+  /** A run that completed more recently makes this one needless; 0 never. */
+  minIntervalMs: number
+  /** Between one member and the next. */
+  pauseMs: number
+  /** A member that started more recently is not defragmented yet. */
+  minUptimeMs: number
+  /** A member that would be out for longer is not defragmented. */
+  maxStallMs: number
+  /** Takes NOSPACE alarms back that a run has resolved. */
+  disarms: boolean
   /** Path of the archive; undefined with --no-backup. */
   backupPath: string | undefined
   /** The local member's data directory. */

@@ -1,12 +1,24 @@
+import type { Pace } from './coordination.js'
 import type { Fault } from './fault.js'
 import type { Member, MemberId } from './member.js'
 import type { Verdict } from './verdict.js'
 
 export type Step = Readonly<
-  /** `size`: before it. `proof`: what shows afterwards that the member is back; one that served no read is asked for none. */
-  | { kind: 'defragment'; member: Member; size: Size; proof: 'linearizableRead' | 'status' }
+  /**
+   * `size`: before it. `stall`: how long the member is expected to be out. `proof`: what shows afterwards that it is
+   * back; one that served no read is asked for none.
+   */
+  | {
+      kind: 'defragment'
+      member: Member
+      size: Size
+      stall: Stall
+      proof: 'linearizableRead' | 'status'
+    }
   /** `act` picks one of the candidates at random. */
   | { kind: 'moveLeader'; from: Member; candidates: readonly [Member, ...Member[]] }
+  /** The members whose NOSPACE alarm has no reason any more. */
+  | { kind: 'disarm'; members: readonly [Member, ...Member[]] }
   | { kind: 'snapshot'; from: Member; path: string }
   | { kind: 'trim'; path: string }
 >
@@ -15,6 +27,9 @@ export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>
 
 /** Sizes of one member's database, in bytes. */
 export type Size = Readonly<{ dbSize: number; dbSizeInUse: number }>
+
+/** A forecast, and what it was made from: members of this run, the last run, or nothing measured at all. */
+export type Stall = Readonly<{ ms: number; basis: 'thisRun' | 'lastRun' | 'assumed' }>
 
 export type BackupResult = Readonly<{
   path: string
@@ -33,6 +48,7 @@ export type BackupResult = Readonly<{
 export type Results = {
   defragment: Readonly<{ before: Size; after: Size | undefined }>
   moveLeader: Readonly<{ to: Member }>
+  disarm: Readonly<{ members: readonly Member[] }>
   snapshot: BackupResult
   trim: Readonly<{ bytes: number; said: string }>
 }
@@ -70,8 +86,20 @@ export type Progress = readonly StepRecord[]
 export type Decision = Readonly<
   | Action
   /**
-   * Nothing may be touched now; look again, and give up with `otherwise` after the settle timeout. `calming`: nothing
-   * is wrong, there were only too few looks to be sure.
+   * Nothing may be touched now; look again, and give up with `otherwise` once that has lasted `patienceMs`. `calming`:
+   * nothing is wrong, there were only too few looks to be sure.
    */
-  | { kind: 'wait'; because: string; otherwise: Action; calming: boolean }
+  | { kind: 'wait'; because: string; otherwise: Action; patienceMs: number; calming: boolean }
 >
+
+/** What a decision rests on besides the cluster as it is and the steps so far. */
+export type Circumstances = Readonly<{
+  /** Looks in a row, the last one included, that showed a cluster at rest. */
+  calmLooks: number
+  /** Since the last step ended. */
+  sinceStepMs: number
+  /** How the members did in the last run on record. */
+  earlier: readonly Pace[]
+  /** Who led when the run began, where no lock keeps other runs away; undefined where one does. */
+  ledAtFirst: MemberId | undefined
+}>

@@ -1,3 +1,4 @@
+import type { Coordination, Pause } from './coordination.js'
 import type { ClusterView, Member, MemberId, MemberView } from './member.js'
 import type { RunReport } from './report.js'
 import type { Action, Step, StepRecord } from './step.js'
@@ -17,6 +18,10 @@ export type Etcd = Readonly<{
   /** Sent once, never repeated: etcd carries on whatever the client does. */
   defragment(member: Member): Promise<void>
   moveLeader(from: Member, to: MemberId): Promise<void>
+  /** Takes the member's NOSPACE alarm back. */
+  disarm(member: Member): Promise<void>
+  /** Shows that etcd takes writes again, and leaves no key behind. */
+  proveWrite(): Promise<void>
   snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream>
   close(): void
 }>
@@ -44,18 +49,23 @@ export type Event = Readonly<
   /** `of` is undefined where the end is not known. */
   | { event: 'stepProgress'; step: Step; phase: Phase; bytes: number; of: number | undefined }
   | { event: 'stepEnded'; record: StepRecord }
-  | { event: 'interrupting'; by: string; finishing: string }
+  | { event: 'interrupting'; by: string; during: Step | undefined }
   | { event: 'ended'; report: RunReport }
 >
 
 /** Everything outside of the process that a run uses. Files are used directly. */
 export type World = Readonly<{
   etcd: Etcd
+  coordination: Coordination
+  /** The pause of this node. Throws `Failure` (`config`) where it cannot be understood. */
+  nodePause(): Promise<Pause | undefined>
   now(): number // ms since the epoch
   sleep(ms: number): Promise<void>
   /** As Math.random. */
   random(): number
   exec: Exec
+  /** This host's name. */
+  host: string
   /** One holder a cluster and host. */
   lock(clusterId: string, waitMs: number, signal: AbortSignal): Promise<HostLock>
   tell(event: Event): void

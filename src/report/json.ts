@@ -1,4 +1,4 @@
-import { alarmsOf, complaintsOf, lagOf, leaderOf, leftAlone, toleranceOf } from '../decide/cluster.js'
+import { alarmsOf, complaintsOf, lagOf, leaderOf, quotaOf, toleranceOf } from '../decide/cluster.js'
 import type { Plan } from '../decide/plan.js'
 import { describe } from '../model/fault.js'
 import type { ClusterView, Member, MemberView } from '../model/member.js'
@@ -35,7 +35,7 @@ export const planJson = (view: ClusterView, plan: Plan, warnings: readonly strin
   format: FORMAT,
   ...verdictJson(plan.verdict),
   steps: plan.steps.map(({ step, because }) => ({ ...stepJson(step), because })),
-  leftAlone: leftAlone(view),
+  leftAlone: plan.leftAlone,
   warnings,
   cluster: clusterJson(view),
 })
@@ -63,9 +63,11 @@ const memberJson = ({ id, name }: Member) => ({ id, name })
 export function stepJson(step: Step) {
   switch (step.kind) {
     case 'defragment':
-      return { step: step.kind, member: memberJson(step.member) }
+      return { step: step.kind, member: memberJson(step.member), expectedStall: step.stall }
     case 'moveLeader':
       return { step: step.kind, from: memberJson(step.from), candidates: step.candidates.map(memberJson) }
+    case 'disarm':
+      return { step: step.kind, members: step.members.map(memberJson) }
     case 'snapshot':
       return { step: step.kind, member: memberJson(step.from), path: step.path }
     case 'trim':
@@ -95,6 +97,7 @@ export function recordJson(record: StepRecord) {
 
 function resultJson(result: Results[StepKind]) {
   if ('to' in result) return { to: memberJson(result.to) }
+  if ('members' in result) return { members: result.members.map(memberJson) }
   return 'before' in result ? { ...result, after: result.after ?? null } : result
 }
 
@@ -119,6 +122,8 @@ function memberViewJson(view: ClusterView, m: MemberView) {
     role: m.member.learner ? 'learner' : status.leader === m.member.id ? 'leader' : 'follower',
     dbSize: status.dbSize,
     dbSizeInUse: status.dbSizeInUse,
+    quota: quotaOf(m) ?? null,
+    uptimeMs: m.metrics.kind === 'known' ? (m.metrics.uptimeMs ?? null) : null,
     reclaimable: status.dbSize - status.dbSizeInUse,
     raftTerm: Number(status.raftTerm),
     raftIndex: Number(status.raftIndex),

@@ -1,6 +1,7 @@
 import pino from 'pino'
 import type { Event } from '../model/world.js'
 import { endJson, recordJson, stepJson } from './json.js'
+import { finishing } from './text.js'
 
 /** sd-daemon(3): a line that begins with <N> gets that priority in the journal. By pino's level numbers. */
 const priorities: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 }
@@ -52,7 +53,7 @@ export function log(fd: number, journal: boolean): (event: Event) => void {
         )
       case 'interrupting':
         return logger.warn(
-          { event: event.event, by: event.by, finishing: event.finishing },
+          { event: event.event, by: event.by, finishing: finishing[event.during?.kind ?? 'none'] },
           `interrupted by ${event.by}`,
         )
       case 'ended': {

@@ -3,7 +3,7 @@ import { describe } from '../model/fault.js'
 import type { StepRecord } from '../model/step.js'
 import type { Event } from '../model/world.js'
 import { bytes, memberName, sentence, span } from './format.js'
-import { type Colors, stepText } from './text.js'
+import { type Colors, finishing, stepText } from './text.js'
 
 /** The part of a terminal that is written to. */
 export type Screen = NodeJS.WritableStream & { columns?: number }
@@ -66,7 +66,7 @@ export function terminal(screen: Screen, color: Colors, overwrites = true): (eve
       case 'waiting':
         return begin(`waiting: ${sentence(event.because)}`)
       case 'interrupting': {
-        const line = `${color.yellow('!')} ${event.by}: ${event.finishing}`
+        const line = `${color.yellow('!')} ${event.by}: ${finishing[event.during?.kind ?? 'none']}`
         const { text, since } = live ?? { text: '', since: 0 }
         leave(line)
         if (text !== '') {
@@ -108,6 +108,8 @@ function resultText({ kind, outcome }: StepRecord): string {
     }
     case 'moveLeader':
       return ` · it was ${memberName(outcome.result.to)}`
+    case 'disarm':
+      return ' · etcd takes writes again'
     case 'snapshot': {
       const { snapshotBytes, archiveBytes } = outcome.result
       return ` · ${bytes(snapshotBytes)} → ${bytes(archiveBytes)}, verified`

@@ -1,19 +1,9 @@
 import pc from 'picocolors'
-import {
-  alarmsOf,
-  complaintsOf,
-  isReachable,
-  lagOf,
-  leaderOf,
-  leftAlone,
-  toleranceOf,
-  voters,
-} from '../decide/cluster.js'
-import type { Plan } from '../decide/plan.js'
+import { alarmsOf, complaintsOf, isReachable, lagOf, toleranceOf, voters } from '../decide/cluster.js'
 import { describe } from '../model/fault.js'
 import type { ClusterView, MemberView } from '../model/member.js'
 import type { LeftAlone, RunReport } from '../model/report.js'
-import type { Step } from '../model/step.js'
+import type { Step, StepKind } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import {
   bar,
@@ -145,7 +135,7 @@ function statusRow(view: ClusterView, m: MemberView): string[] {
   ]
 }
 
-function headline(view: ClusterView, quota: number | undefined): string {
+export function headline(view: ClusterView, quota: number | undefined): string {
   const { further, quorum } = toleranceOf(view)
   const count = voters(view).length
   const learners = view.members.length - count
@@ -168,6 +158,8 @@ export function stepText(step: Step): string {
       return `defragment ${memberName(step.member)}`
     case 'moveLeader':
       return `move leadership from ${memberName(step.from)} to ${orList(step.candidates.map(memberName))}`
+    case 'disarm':
+      return `disarm NOSPACE of ${step.members.map(memberName).join(', ')}`
     case 'snapshot':
       return `back up ${memberName(step.from)} to ${step.path}`
     case 'trim':
@@ -180,34 +172,17 @@ const orList = (names: readonly string[]): string =>
     ? (names[0] ?? '')
     : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}, drawn at random`
 
-export function planText(view: ClusterView, plan: Plan, warnings: readonly string[], color: Colors): string {
-  const steps = plan.steps.flatMap(({ step, because }, i) => [
-    `${String(i + 1).padStart(2)}. ${color.bold(stepText(step))}${sizesOf(view, step)}`,
-    color.dim(`    ${sentence(because)}`),
-  ])
-  const alone = plan.steps.length === 0 ? [] : leftAlone(view)
-  const leader = leaderOf(view)
-  return [
-    `${headline(view, undefined)} · ${leader === undefined ? 'no leader' : `leader ${memberName(leader)}`}`,
-    '',
-    ...(steps.length === 0 ? [] : [...steps, '']),
-    ...alone.map(one => color.yellow(aloneText(one))),
-    ...warnings.map(warning => color.yellow(sentence(warning))),
-    plan.verdict.kind === 'completed'
-      ? 'Nothing was touched; a run now would do the above.'
-      : `${steps.length === 0 ? 'A run now would do nothing' : 'A run now would end after this'}: ${verdictText(plan.verdict, color)}`,
-  ].join('\n')
-}
-
-const aloneText = ({ name, member, because }: LeftAlone): string =>
+export const aloneText = ({ name, member, because }: LeftAlone): string =>
   `left alone: ${shown(name || member)}, ${shown(because, 300)}`
 
-function sizesOf(view: ClusterView, step: Step): string {
-  if (step.kind !== 'defragment') return ''
-  const now = view.members.find(m => m.member.id === step.member.id)
-  return now?.kind === 'reachable'
-    ? ` · ${bytes(now.status.dbSize)} → about ${bytes(now.status.dbSizeInUse)}`
-    : ''
+/** What comes of the step under way when a run is broken off; etcd would carry on with the first two anyway. */
+export const finishing: Readonly<Record<StepKind | 'none', string>> = {
+  defragment: 'etcd does not stop a defragmentation, so its end is waited for; then the run ends',
+  moveLeader: 'the move of the leadership is waited for; then the run ends',
+  disarm: 'the alarms are taken back; then the run ends',
+  snapshot: 'the backup is broken off, the previous one stays',
+  trim: 'fstrim is ended',
+  none: 'the run ends here',
 }
 
 export function verdictText(verdict: Verdict, color: Colors): string {

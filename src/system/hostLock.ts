@@ -4,6 +4,9 @@ import { readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import type { HostLock } from '../model/world.js'
 import { PATH } from './exec.js'
 
+/** Where a lock is gone after a reboot, as its holder is (hier(7)). */
+export const RUN_FOLDER = '/run'
+
 /** flock(1): our choice for `--conflict-exit-code`. */
 const CONFLICT = 75
 

@@ -5,7 +5,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import fc from 'fast-check'
 import { idOf, memberOf, type StatusAnswer, statusOf } from '../../src/system/etcd/answers.js'
-import { parseSnapshotResponse } from '../../src/system/etcd/snapshotResponse.js'
+import { parseSnapshotResponse, quotaOfStatus } from '../../src/system/etcd/protobuf.js'
 import { noise } from './fixtures.js'
 
 /** Etcd's own messages, read as etcd3 reads them (etcd3: lib/connection-pool.js). */
@@ -48,6 +48,7 @@ describe('the status of a member', () => {
         raftAppliedIndex: 2n ** 64n - 2n,
         alarms: [],
         errors: [],
+        quota: undefined,
       },
     })
   })
@@ -55,7 +56,7 @@ describe('the status of a member', () => {
   it('of an old or new etcd may lack fields', () => {
     assert.deepEqual(statusOf(statusAnswer({ header: {} })), {
       ...{ version: '', dbSize: 0, dbSizeInUse: 0, leader: undefined, raftIndex: 0n, raftTerm: 0n },
-      ...{ raftAppliedIndex: 0n, alarms: [], errors: [] },
+      ...{ raftAppliedIndex: 0n, alarms: [], errors: [], quota: undefined },
     })
   })
 
@@ -77,6 +78,22 @@ describe('the status of a member', () => {
       { member: 'ffffffffffffffff', kind: 'CORRUPT' },
     ])
     assert.deepEqual(others, [errors[0], errors[3], errors[4]])
+  })
+})
+
+describe('the quota in a status', () => {
+  /** `int64 dbSizeQuota = 12` after the fields that etcd3 knows. */
+  const withQuota = (...varint: number[]) =>
+    Buffer.concat([encoded('Status', { version: '3.6.6', dbSize: '5' }), Buffer.of(12 << 3, ...varint)])
+
+  it('is there from etcd 3.6 on', () => {
+    assert.equal(quotaOfStatus(withQuota(0x80, 0x80, 0x80, 0x80, 0x08)), 2 ** 31)
+    assert.equal(quotaOfStatus(encoded('Status', { version: '3.5.30', dbSize: '5' })), undefined)
+  })
+
+  it('is unknown where etcd says 0 or that there is none', () => {
+    assert.equal(quotaOfStatus(withQuota(0)), undefined)
+    assert.equal(quotaOfStatus(withQuota(...Array<number>(9).fill(0xff), 0x01)), undefined) // -1
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pid, ppid } from 'node:process'
 import { describe, it } from 'node:test'
@@ -215,7 +215,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     for (const [name, words] of [
       ['missing/etcd.xz', /missing cannot be used \(ENOENT\); create it or set --backup-path$/],
       ['etcd.xz/etcd.xz', /etcd\.xz is not a folder; set --backup-path$/],
-      ['folder', /something else than a file at that path/],
+      ['folder', /there is a folder at that path/],
       ['fifo', /something else than a file at that path/],
     ] as const) {
       const ended = await attempt(join(old.folder, name), [snapshotOf(noise(512))])
@@ -229,7 +229,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
   it('a read-only file system', { skip }, async () => {
     await using tmp = await temporary()
     await using mount = await elsewhere(
-      'mount -t tmpfs none "$1"; echo old >"$1/etcd.xz"; mount -o remount,ro "$1"',
+      'mount -t tmpfs -o mode=700 none "$1"; echo old >"$1/etcd.xz"; mount -o remount,ro "$1"',
       tmp.path,
     )
     const folder = mount.see(tmp.path)
@@ -247,7 +247,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     it(`a disk that is full ${when}`, { skip }, async () => {
       await using tmp = await temporary()
       await using mount = await elsewhere(
-        'mount -t tmpfs -o size=20m none "$1"; echo old >"$1/etcd.xz"',
+        'mount -t tmpfs -o size=20m,mode=700 none "$1"; echo old >"$1/etcd.xz"',
         tmp.path,
       )
       const folder = mount.see(tmp.path)
@@ -259,7 +259,10 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       }
       const sent = snapshotOf(noise(256 * KIB))
       const ended = await attempt(join(folder, 'etcd.xz'), pieces(sent, [32 * KIB]), { ...given, tell })
-      assert.match(problemOf(ended), /no space left in .*; make room there or set --backup-path$/)
+      assert.match(
+        problemOf(ended),
+        /(?:no|hardly any) space left in .*; make room there or set --backup-path$/,
+      )
       await rm(filler)
       assert.deepEqual(await contents(folder), before)
     })
@@ -299,13 +302,40 @@ describe('a backup', () => {
     assert.deepEqual(await readdir(old.folder), ['etcd.xz'])
   })
 
-  it('takes the place of a symbolic link and leaves alone what it points to', async () => {
+  it('neither follows a symbolic link nor takes its place', async () => {
     await using old = await withPrevious()
     const link = join(old.folder, 'link.xz')
     await symlink(old.path, link)
-    assert.equal((await attempt(link, [snapshotOf(noise(512))])).kind, 'done')
-    assert.ok((await lstat(link)).isFile())
-    assert.equal(String(await readFile(old.path)), 'the archive of yesterday')
+    const before = await contents(old.folder)
+    const ended = await attempt(link, [snapshotOf(noise(512))])
+    assert.match(
+      problemOf(ended),
+      /link\.xz: there is a symbolic link at that path \(to .*etcd\.xz\); set --backup-path/,
+    )
+    assert.equal(ended.opened, 0)
+    assert.deepEqual(await contents(old.folder), before)
+  })
+
+  it('does not follow a link that somebody put where its own files go', async () => {
+    await using old = await withPrevious()
+    for (const kind of ['spool', 'partial'])
+      await symlink(old.path, join(old.folder, `.etcd.xz.${pid}.${kind}`))
+    assert.equal((await attempt(old.path, [snapshotOf(noise(512))])).kind, 'done')
+    assert.deepEqual(await readdir(old.folder), ['etcd.xz'])
+    assert.ok((await lstat(old.path)).isFile())
+  })
+
+  it('goes to no folder that anybody may write to', async () => {
+    await using old = await withPrevious()
+    for (const mode of [0o777, 0o1777]) {
+      await chmod(old.folder, mode)
+      const ended = await attempt(old.path, [snapshotOf(noise(512))])
+      assert.match(
+        problemOf(ended),
+        /anybody may write to its folder .* \(mode 1?777\).*; chmod o-w it or set --backup-path/,
+      )
+      assert.deepEqual(await contents(old.folder), old.before)
+    }
   })
 })
 

@@ -93,13 +93,13 @@ describe('a call that fails is told in words and with what it may have done:', (
     const metadata = new Metadata()
     metadata.set('code', String(code))
     metadata.set('details', details)
-    const deadline = Date.now() + (details === SILENT ? 150 : 5000)
+    const deadline = Date.now() + (details === SILENT ? 600 : 5000)
     const error = await new Promise<ServiceError | null>(resolve => {
       client.makeUnaryRequest(method.path, asIs, asIs, Buffer.alloc(0), metadata, { deadline }, resolve)
     })
     client.close()
     assert.ok(error !== null)
-    const told = translate(error, 150)
+    const told = translate(error, 600)
     assert.equal(told.cause, error)
     assert.doesNotMatch(told.message, /\n|No connection established|Resolution note/)
     return told
@@ -143,14 +143,14 @@ describe('a call that fails is told in words and with what it may have done:', (
 
   it('no answer to a call that was sent, which may go on', async () => {
     const error = await called(`127.0.0.1:${etcd}`, { details: SILENT })
-    assert.equal(error.message, 'no answer within 0.15 s')
+    assert.equal(error.message, 'no answer within 0.6 s')
     assert.deepEqual(facts(error), { ...nothing, mayHaveRun: true })
   })
 
   it('no answer from a host that never took the call', async () => {
     const port = await listen(() => {})
     const error = await called(`127.0.0.1:${port}`, { details: SILENT })
-    assert.equal(error.message, 'no answer within 0.15 s')
+    assert.equal(error.message, 'no answer within 0.6 s')
     assert.deepEqual(facts(error), nothing)
   })
 

@@ -211,6 +211,7 @@ export const reachable = (of: Member, status: Partial<MemberStatus> = {}): Reach
     version: '3.5.30',
     dbSize: 8 * MIB,
     dbSizeInUse: 2 * MIB,
+    quota: undefined,
     leader: '1' as MemberId,
     raftTerm: 2n,
     raftIndex: 100n,
@@ -220,6 +221,7 @@ export const reachable = (of: Member, status: Partial<MemberStatus> = {}): Reach
     ...status,
   },
   read: { kind: 'served', tookMs: 3 },
+  metrics: { kind: 'unknown', because: 'nobody asked' },
 })
 
 export const [m1, m2, m3, learner] = [
@@ -258,8 +260,10 @@ export const defragment = (of: Member): StepOf<'defragment'> => ({
   kind: 'defragment',
   member: of,
   size: { dbSize: 8 * MIB, dbSizeInUse: 2 * MIB },
+  stall: { ms: 600, basis: 'assumed' },
   proof: 'linearizableRead',
 })
+export const stall = { ms: 600, basis: 'assumed' } as const
 export const move: StepOf<'moveLeader'> = { kind: 'moveLeader', from: m1, candidates: [m2, m3] }
 export const snapshot: StepOf<'snapshot'> = { kind: 'snapshot', from: m1, path: '/b.xz' }
 export const trim: StepOf<'trim'> = { kind: 'trim', path: '/var/lib/etcd' }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { type Coordination, type LastRun, nothingRemembered } from '../../src/model/coordination.js'
 import { Failure } from '../../src/model/fault.js'
 import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/member.js'
 import type { Etcd, SnapshotStream } from '../../src/model/world.js'
+import { metrics } from './views.js'
 
 /** How unkind the simulated world is; probabilities from 0 to 1. */
 export type Scenario = Readonly<{
@@ -14,6 +16,10 @@ export type Scenario = Readonly<{
   /** A MoveLeader times out, with or without effect, or leadership comes back at once. */
   moveFaults: number
   snapshotFaults: number
+  /** A step begins after the lock in etcd was lost, or is refused it from the start. */
+  lockFaults: number
+  /** A NOSPACE alarm is raised for a member before the run. */
+  noSpace: boolean
   seed: number
 }>
 
@@ -38,6 +44,12 @@ export class SimulatedCluster implements Etcd {
   readonly answered: MemberId[] = []
   readonly violations: string[] = []
   snapshots = 0
+  /** Of the lock in etcd. */
+  locks = 0
+  isLockLost = false
+  readonly records: LastRun[] = []
+  readonly disarmed: MemberId[] = []
+  readonly #alarmed = new Set<MemberId>()
   #leader: MemberId | undefined
   #term = 2n
   #index = 1000n
@@ -65,7 +77,51 @@ export class SimulatedCluster implements Etcd {
       smallFrom: Number.POSITIVE_INFINITY,
       lag: 0n,
     }))
+    const [first] = this.#states
+    if (scenario.noSpace && first !== undefined) this.#alarmed.add(first.member.id)
     this.#elect()
+  }
+
+  /** The lock in etcd, which may not be had, and may be lost. */
+  get coordination(): Coordination {
+    const { lockFaults } = this.#scenario
+    return {
+      read: async () => nothingRemembered,
+      record: async run => void this.records.push(run),
+      pause: async () => {},
+      resume: async () => false,
+      lock: async () => {
+        if (this.#alarmed.size > 0 || this.#random() < lockFaults)
+          return { kind: 'none', problem: 'etcdserver: mvcc: database space exceeded', because: 'refused' }
+        this.locks += 1
+        const lost = new AbortController()
+        return {
+          kind: 'held',
+          lost: lost.signal,
+          confirm: async () => {
+            if (this.#random() >= lockFaults) return
+            this.isLockLost = true
+            lost.abort('the loss of the lock')
+          },
+          release: async () => {
+            this.locks -= 1
+            return undefined
+          },
+        }
+      },
+    }
+  }
+
+  async disarm(member: Member): Promise<void> {
+    if (!this.isSmall(member.id))
+      this.violations.push(`the alarm of ${member.id} was taken back, and it is large`)
+    this.#alarmed.delete(member.id)
+    this.disarmed.push(member.id)
+  }
+
+  async proveWrite(): Promise<void> {
+    if (this.#alarmed.size > 0)
+      throw this.#failure('LeaseGrant', this.#at(0), 'database space exceeded', false)
   }
 
   random = (): number => this.#random()
@@ -113,6 +169,7 @@ export class SimulatedCluster implements Etcd {
     return {
       kind: 'reachable',
       member,
+      metrics: metrics({ quota: 50 }),
       endpoint: member.clientUrls[0] ?? '',
       read: member.learner
         ? { kind: 'notAsked', because: 'a learner' }
@@ -123,11 +180,12 @@ export class SimulatedCluster implements Etcd {
         version: '3.5.16',
         dbSize: this.isSmall(member.id) ? 10 : 100,
         dbSizeInUse: 10,
+        quota: undefined,
         leader,
         raftTerm: this.#term,
         raftIndex: this.#index,
         raftAppliedIndex: this.#index - state.lag,
-        alarms: [],
+        alarms: [...this.#alarmed].map(alarmed => ({ member: alarmed, kind: 'NOSPACE' })),
         errors: [],
       },
     }
@@ -218,6 +276,7 @@ export class SimulatedCluster implements Etcd {
     const { id } = target.member
     const fail = (text: string) => this.violations.push(`Defragment of ${id}: ${text}`)
     if (this.defragmented.includes(id)) fail('sent twice')
+    if (this.isLockLost) fail('the lock was lost before')
     if (target.member.learner) fail('a learner')
     if (this.voters.length > 1 && this.#hasQuorum() && this.#leader === id)
       fail('it leads a cluster that can move leadership')
@@ -264,6 +323,12 @@ export class SimulatedCluster implements Etcd {
 
   #answers(state: State): boolean {
     return state.alive && !state.hidden && !(state.busyFrom <= this.now && this.now < state.busyUntil)
+  }
+
+  #at(position: number): Member {
+    const state = this.#states[position]
+    if (state === undefined) throw new Error(`no member at ${position}`)
+    return state.member
   }
 
   #stateOf(id: MemberId): State {

@@ -10,6 +10,7 @@ import { exitCodeOf } from '../../src/model/verdict.js'
 import type { Event, World } from '../../src/model/world.js'
 import { run } from '../../src/run.js'
 import { type Scenario, SimulatedCluster } from './simulatedCluster.js'
+import { policy as standard } from './views.js'
 
 const RUNS = 20_000
 /** One run in so many has a backup: compressing for real takes a hundred times as long as all the rest. */
@@ -27,6 +28,8 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
   defragmentFaults: chance,
   moveFaults: chance,
   snapshotFaults: chance,
+  lockFaults: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.3, noNaN: true })),
+  noSpace: fc.nat(9).map(n => n === 0),
   seed: fc.integer(),
 })
 /** Runs on a node whose member does not lead end soon and teach little. */
@@ -74,24 +77,17 @@ async function oneRun(
   const cluster = new SimulatedCluster(scenario)
   if (leads) cluster.leadByLocal()
   const policy: Policy = {
+    ...standard({ backupPath, dataDir: '/nonexistent', trims: false, settleTimeoutMs: 10_000 }),
     ...forced,
-    forceVersion: false,
-    forceDisk: false,
-    waitMs: 0,
-    backupPath,
-    dataDir: '/nonexistent',
-    trims: false,
-    maxLag: 1000n,
-    maxMoves: 5,
-    calmLooks: 3,
-    calmLooksAfterDoubt: 30,
-    settleTimeoutMs: 10_000,
   }
   const stop = new AbortController()
   let locks = 0
   const events: Event[] = []
   const world: World = {
     etcd: cluster,
+    coordination: cluster.coordination,
+    nodePause: async () => undefined,
+    host: 'm1',
     now: () => cluster.now,
     sleep: ms => cluster.sleep(ms),
     random: cluster.random,
@@ -111,7 +107,11 @@ async function oneRun(
   if (backupPath !== undefined) await writeFile(backupPath, 'the last good backup')
   const report = await run(world, policy, stop.signal)
   assert.deepEqual(cluster.violations, [])
-  assert.equal(locks, 0, 'the lock was not given back')
+  assert.equal(locks, 0, 'the lock of the host was not given back')
+  assert.equal(cluster.locks, 0, 'the lock in etcd was not given back')
+  const isRecorded = report.steps.length > 0 && !cluster.isLockLost
+  assert.equal(cluster.records.length, isRecorded ? 1 : 0, 'the record of the run')
+  if (isRecorded) assert.equal(cluster.records[0]?.verdict, report.verdict.kind)
   judge(report, cluster, policy)
   if (backupPath !== undefined) await judgeBackup(report, backupPath)
   return report.verdict.kind === 'failed' ? report.verdict.fault.kind : report.verdict.kind

@@ -3,8 +3,9 @@ import { Writable } from 'node:stream'
 import { describe, it, type TestContext } from 'node:test'
 import type { ClusterView } from '../../src/model/member.js'
 import type { StepOf } from '../../src/model/step.js'
+import { planText } from '../../src/report/planText.js'
 import { terminal } from '../../src/report/terminal.js'
-import { colorsFor, planText, statusText, summaryText } from '../../src/report/text.js'
+import { colorsFor, statusText, summaryText } from '../../src/report/text.js'
 import {
   defragment,
   done,
@@ -121,16 +122,19 @@ describe('the terminal', () => {
     still(t)
     const { listen, written } = fake()
     listen({ event: 'stepStarted', step: defragment(m2), because: 'so' })
-    listen({ event: 'interrupting', by: 'SIGTERM', finishing: 'm2 is still defragmenting' })
+    listen({ event: 'interrupting', by: 'SIGTERM', during: defragment(m2) })
     t.mock.timers.tick(300)
     const [said, live] = rows(written())
-    assert.equal(said, '! SIGTERM: m2 is still defragmenting')
+    assert.equal(
+      said,
+      '! SIGTERM: etcd does not stop a defragmentation, so its end is waited for; then the run ends',
+    )
     assert.match(live ?? '', /defragment m2 · 300 ms$/)
     listen({ event: 'stepEnded', record: record(defragment(m2), done(sizes)) })
-    listen({ event: 'interrupting', by: 'SIGINT', finishing: 'nothing' })
+    listen({ event: 'interrupting', by: 'SIGINT', during: undefined })
     listen({ event: 'ended', report })
     const finished = '✔ defragment m2 · 8.00 MiB → 2.00 MiB · 1.50 s'
-    assert.deepEqual(rows(written()), [said, finished, '! SIGINT: nothing', ''])
+    assert.deepEqual(rows(written()), [said, finished, '! SIGINT: the run ends here', ''])
   })
 })
 
@@ -141,7 +145,12 @@ describe('names and words from etcd', () => {
     plan: word => {
       const steps = [{ step: defragment(nameOf(word)), because: `a follower: ${word} leads` }]
       const fault = { kind: 'refused', check: 'x', problem: word } as const
-      return planText(viewOf(word), { steps, verdict: { kind: 'failed', fault } }, [`forced: ${word}`], plain)
+      return planText(
+        viewOf(word),
+        { steps, leftAlone: [], verdict: { kind: 'failed', fault } },
+        [`forced: ${word}`],
+        plain,
+      )
     },
     'summary of a run': word => {
       const alone = [{ member: long.id, name: word, because: word }]

@@ -5,6 +5,7 @@ import type {
   MemberId,
   MemberStatus,
   MemberView,
+  Metrics,
   Read,
 } from '../../src/model/member.js'
 import type { Policy } from '../../src/model/policy.js'
@@ -30,7 +31,20 @@ export type Likeness = Partial<{
   unreachable: string
   dbSize: number
   version: string
+  dbSizeInUse: number
+  quota: number
+  metrics: Metrics
 }>
+
+/** Metrics of a member that has been up for an hour and does nothing special. */
+export const metrics = (like: Partial<Extract<Metrics, { kind: 'known' }>> = {}): Metrics => ({
+  kind: 'known',
+  uptimeMs: 3_600_000,
+  isDefragmenting: false,
+  isReceivingSnapshot: false,
+  quota: 2 ** 31,
+  ...like,
+})
 
 const INDEX = 10_000n
 
@@ -43,7 +57,8 @@ export function seen(name: string, like: Likeness = {}): MemberView {
   const status: MemberStatus = {
     version: like.version ?? '3.5.16',
     dbSize: like.dbSize ?? 200,
-    dbSizeInUse: 100,
+    dbSizeInUse: like.dbSizeInUse ?? 100,
+    quota: like.quota,
     leader: leader === undefined ? undefined : idOf(leader),
     raftTerm: like.term ?? 7n,
     raftIndex: INDEX,
@@ -59,6 +74,7 @@ export function seen(name: string, like: Likeness = {}): MemberView {
     endpoint: `http://${name}:2379`,
     status,
     read: like.read ?? asked,
+    metrics: like.metrics ?? metrics(),
   }
 }
 
@@ -78,6 +94,12 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   forceVersion: false,
   forceDisk: false,
   waitMs: 0,
+  coordinates: true,
+  minIntervalMs: 3_600_000,
+  pauseMs: 0,
+  minUptimeMs: 30_000,
+  maxStallMs: 60_000,
+  disarms: true,
   backupPath: '/root/etcd-backup.xz',
   dataDir: '/var/lib/etcd',
   trims: true,
@@ -90,12 +112,13 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
 })
 
 const common = { because: '', startedAt: 0, tookMs: 1 }
+const stall = { ms: 1, basis: 'assumed' } as const
 const size = { dbSize: 200, dbSizeInUse: 100 }
 
 export const defragmented = (name: string, ended: 'done' | 'unanswered' | 'failed' = 'done'): StepRecord => ({
   ...common,
   kind: 'defragment',
-  step: { kind: 'defragment', member: member(name), size, proof: 'linearizableRead' },
+  step: { kind: 'defragment', member: member(name), size, stall, proof: 'linearizableRead' },
   outcome:
     ended === 'done'
       ? { kind: 'done', result: { before: size, after: { dbSize: 100, dbSizeInUse: 100 } }, warnings: [] }

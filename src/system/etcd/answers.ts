@@ -12,6 +12,7 @@ export type StatusAnswer = Readonly<{
   raftTerm: string
   raftAppliedIndex: string
   errors: readonly string[]
+  quota: number | undefined
 }>
 export type MemberListAnswer = Readonly<{
   header: Header
@@ -25,6 +26,8 @@ export type MemberListAnswer = Readonly<{
 }>
 
 export const idOf = (decimal: string): MemberId => BigInt(decimal).toString(16) as MemberId
+
+export const decimalOf = (id: MemberId): string => BigInt(`0x${id}`).toString()
 
 export const memberOf = (answer: MemberListAnswer['members'][number]): Member => ({
   id: idOf(answer.ID),
@@ -40,6 +43,7 @@ export function statusOf(answer: StatusAnswer): MemberStatus {
     version: answer.version,
     dbSize: Number(answer.dbSize),
     dbSizeInUse: Number(answer.dbSizeInUse),
+    quota: answer.quota,
     leader: answer.leader === '0' ? undefined : idOf(answer.leader),
     raftTerm: BigInt(answer.raftTerm),
     raftIndex: BigInt(answer.raftIndex),

@@ -6,19 +6,32 @@ export class CallError extends Error {
   /** False when it is certain that etcd did not act on the call. */
   readonly mayHaveRun: boolean
   readonly timedOut: boolean
+  /** etcd itself refused it, and any other member would. */
+  readonly answered: boolean
   readonly tokenExpired: boolean
   readonly permissionDenied: boolean
+  /** NOSPACE: etcd takes no writes. */
+  readonly outOfSpace: boolean
 
   constructor(
     problem: string,
-    facts: { mayHaveRun: boolean; timedOut?: boolean; tokenExpired?: boolean; permissionDenied?: boolean },
+    facts: Readonly<{
+      mayHaveRun: boolean
+      timedOut?: boolean
+      answered?: boolean
+      tokenExpired?: boolean
+      permissionDenied?: boolean
+      outOfSpace?: boolean
+    }>,
     cause?: unknown,
   ) {
     super(problem, { cause })
     this.mayHaveRun = facts.mayHaveRun
     this.timedOut = facts.timedOut ?? false
+    this.answered = facts.answered ?? false
     this.tokenExpired = facts.tokenExpired ?? false
     this.permissionDenied = facts.permissionDenied ?? false
+    this.outOfSpace = facts.outOfSpace ?? false
   }
 }
 
@@ -40,13 +53,16 @@ const answers: ReadonlySet<status> = new Set([
 export function translate(error: ServiceError, timeoutMs: number): CallError {
   const details = error.details ?? error.message
   const sent = reachedServer(error.code, details)
+  const outOfSpace = error.code === status.RESOURCE_EXHAUSTED && /database space exceeded/.test(details)
   return new CallError(
     wordsFor(error.code, details, timeoutMs),
     {
       mayHaveRun: sent && !answers.has(error.code),
       timedOut: error.code === status.DEADLINE_EXCEEDED,
+      answered: outOfSpace || (sent && answers.has(error.code)),
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
+      outOfSpace,
     },
     error,
   )

@@ -3,18 +3,21 @@ import {
   Channel,
   type ChannelCredentials,
   type Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
-  type ClientUnaryCall,
   connectivityState,
   credentials,
   Metadata,
+  type ServiceClientConstructor,
   type ServiceError,
 } from '@grpc/grpc-js'
 import { noop } from 'cockatiel'
 import { Etcd3, type Services } from 'etcd3'
+import type { StatusAnswer } from './answers.js'
 import { CallError, translate } from './callError.js'
-import { parseSnapshotResponse } from './snapshotResponse.js'
+import { MetricsReader } from './metrics.js'
+import { parseSnapshotResponse, quotaOfStatus } from './protobuf.js'
 
 export type Tls = Readonly<{
   ca: Buffer | undefined
@@ -34,7 +37,7 @@ export type ConnectionSettings = Readonly<{
 /** The read of `etcdctl endpoint health` (etcd: etcdctl/ctlv3/command/ep_command.go). */
 export const HEALTH = { key: Buffer.from('health'), limit: 1, keys_only: true }
 
-type Service = keyof typeof Services
+export type Service = keyof typeof Services
 /** `once`: etcd may act on it however the call ends, so it is never sent a second time. */
 type CallKind = 'idempotent' | 'once'
 
@@ -52,11 +55,13 @@ export class Connection {
   readonly url: string
   readonly #settings: ConnectionSettings
   readonly #etcd3: BareEtcd3
+  readonly metrics: MetricsReader
   #token: Promise<string | undefined> | undefined
 
   constructor(url: string, settings: ConnectionSettings) {
     this.url = url
     this.#settings = settings
+    this.metrics = new MetricsReader(url, settings.tls)
     const channelCredentials = credentialsFor(url, settings.tls)
     const { serverName } = settings.tls
     // etcd3 offers no way to skip verification, and forgets the name when it authenticates. Its types know
@@ -103,6 +108,43 @@ export class Connection {
     }
   }
 
+  /** Status, with what etcd 3.6 adds to it. */
+  async status(): Promise<StatusAnswer> {
+    const decode = (raw: Buffer, answer: object) => ({ ...answer, quota: quotaOfStatus(raw) }) as StatusAnswer
+    return this.#unary(
+      'Maintenance',
+      'status',
+      {},
+      this.#settings.commandTimeoutMs,
+      await this.#metadata(),
+      decode,
+    )
+  }
+
+  /** One message to a method that streams both ways, and the first that comes back. */
+  async exchange<T>(service: Service, method: string, payload: object, timeoutMs: number): Promise<T> {
+    const metadata = await this.#metadata()
+    const { promise } = await this.#etcd3.bare(service, client => {
+      const open = Reflect.get(client, method) as (
+        metadata: Metadata,
+        options: CallOptions,
+      ) => ClientDuplexStream<object, T>
+      const stream = open.call(client, metadata, { deadline: Date.now() + timeoutMs })
+      const { promise: answer, resolve, reject } = withResolvers<T>()
+      stream.on('error', error => reject(translate(error as ServiceError, timeoutMs)))
+      stream.on('end', () =>
+        reject(new CallError('the stream ended without an answer', { mayHaveRun: true })),
+      )
+      stream.once('data', (message: T) => {
+        resolve(message)
+        stream.cancel() // its error comes after the answer, and changes nothing
+      })
+      stream.write(payload)
+      return { promise: answer } // in an object, as below
+    })
+    return promise
+  }
+
   /** The blobs of a Snapshot. The caller must cancel the stream: leaving it does not end the call on the server. */
   async snapshot(): Promise<ClientReadableStream<Buffer>> {
     await this.#renew()
@@ -128,6 +170,7 @@ export class Connection {
   }
 
   close(): void {
+    this.metrics.close()
     this.#etcd3.close()
   }
 
@@ -161,13 +204,16 @@ export class Connection {
     payload: object,
     timeoutMs: number,
     metadata: Metadata,
+    decode: (raw: Buffer, answer: object) => T = (_, answer) => answer as T,
   ): Promise<T> {
     const { dialTimeoutMs } = this.#settings
     const answer = await this.#etcd3.bare(service, client => {
       const { promise, resolve, reject } = withResolvers<T>()
-      const send = Reflect.get(client, method) as UnaryMethod<T>
-      const call = send.call(
-        client,
+      const { path, requestSerialize, responseDeserialize } = definitionOf(client, method)
+      const call = client.makeUnaryRequest<object, T>(
+        path,
+        requestSerialize,
+        raw => decode(raw, responseDeserialize(raw) as object),
         payload,
         metadata,
         { deadline: Date.now() + timeoutMs },
@@ -191,12 +237,13 @@ export class Connection {
   }
 }
 
-type UnaryMethod<T> = (
-  payload: object,
-  metadata: Metadata,
-  options: CallOptions,
-  callback: (error: ServiceError | null, response?: T) => void,
-) => ClientUnaryCall
+/** How a method's messages are written and read, by the name that etcd3 knows it under. */
+function definitionOf(client: Client, method: string) {
+  const { service } = client.constructor as unknown as ServiceClientConstructor
+  const definition = Object.values(service).find(({ originalName }) => originalName === method)
+  if (definition === undefined) throw new Error(`etcd has no method ${method}`)
+  return definition
+}
 
 function credentialsFor(url: string, tls: Tls): ChannelCredentials {
   if (!url.startsWith('https://')) return credentials.createInsecure()

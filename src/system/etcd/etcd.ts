@@ -1,4 +1,4 @@
-import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
+import { randomInt } from 'node:crypto'
 import { Failure } from '../../model/fault.js'
 import {
   type ClusterView,
@@ -9,9 +9,10 @@ import {
   type Read,
 } from '../../model/member.js'
 import type { Etcd, SnapshotStream } from '../../model/world.js'
-import { idOf, type MemberListAnswer, memberOf, type StatusAnswer, statusOf } from './answers.js'
-import { CallError, translate } from './callError.js'
-import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
+import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './answers.js'
+import { CallError } from './callError.js'
+import { Connection, type ConnectionSettings, HEALTH, type Service } from './connection.js'
+import { blobsOf } from './snapshotStream.js'
 
 export type EtcdSettings = ConnectionSettings &
   Readonly<{
@@ -20,12 +21,12 @@ export type EtcdSettings = ConnectionSettings &
     defragTimeoutMs: number
   }>
 
+/** A member that is being defragmented does not answer, and the next one is asked before a lease runs out. */
+const ANYWHERE_TIMEOUT_MS = 2_000
 const notSent = { mayHaveRun: false, timedOut: false }
 
 /** raft gives a transfer up after one election timeout, 1 s by default; the call itself would go on polling. */
 const MOVE_TIMEOUT_MS = 5_000
-/** A snapshot stream that sends nothing for so long is taken for dead. */
-const SNAPSHOT_IDLE_MS = 30_000
 
 /** The cluster behind `settings.endpoints`. Throws a `config` fault when the credentials do not fit together. */
 export class EtcdCluster implements Etcd {
@@ -36,6 +37,8 @@ export class EtcdCluster implements Etcd {
   #members: readonly Member[] = []
   #clusterId = ''
   #local: MemberId | undefined
+  /** Where a call that any member can answer was answered last: another may be out for a while. */
+  #lastGood = ''
 
   constructor(settings: EtcdSettings) {
     this.#settings = settings
@@ -71,7 +74,7 @@ export class EtcdCluster implements Etcd {
   /** Learns which member answers at an endpoint; what is in the way otherwise. */
   async #greet(url: string): Promise<{ problem?: string; isForeign: boolean }> {
     try {
-      const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
+      const answer = await this.#at(url).status()
       const cluster = idOf(answer.header.cluster_id)
       this.#clusterId ||= cluster
       if (cluster !== this.#clusterId)
@@ -105,7 +108,7 @@ export class EtcdCluster implements Etcd {
     const problems: string[] = []
     for (const url of urls) {
       try {
-        const answer = await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {})
+        const answer = await this.#at(url).status()
         const id = idOf(answer.header.member_id)
         if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
           problems.push(
@@ -115,9 +118,9 @@ export class EtcdCluster implements Etcd {
         }
         this.#answering.set(url, id)
         // Asked last, since the read may have taken long and what is decided on must be of now.
-        const read = await this.#read(member, url)
-        const status = statusOf(await this.#at(url).call<StatusAnswer>('Maintenance', 'status', {}))
-        return { kind: 'reachable', member, endpoint: url, status, read }
+        const [read, metrics] = await Promise.all([this.#read(member, url), this.#at(url).metrics.read()])
+        const status = statusOf(await this.#at(url).status())
+        return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {
         problems.push(`${url}: ${problemOf(error)}`)
       }
@@ -147,10 +150,66 @@ export class EtcdCluster implements Etcd {
   }
 
   async moveLeader(from: Member, to: MemberId): Promise<void> {
-    const payload = { targetID: BigInt(`0x${to}`).toString() }
+    const payload = { targetID: decimalOf(to) }
     await this.#once('MoveLeader', from, url =>
       this.#at(url).call('Maintenance', 'moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS }),
     )
+  }
+
+  async disarm(member: Member): Promise<void> {
+    const payload = { action: 'Deactivate', memberID: decimalOf(member.id), alarm: 'Nospace' }
+    await this.#wrapped('Alarm', () => this.anywhere('Maintenance', 'alarm', payload))
+  }
+
+  /** With a lease, which etcd refuses as it refuses a key under NOSPACE (etcd: server/etcdserver/apply.go, `LeaseGrant`). */
+  async proveWrite(): Promise<void> {
+    const ID = String(randomInt(1, 2 ** 47))
+    await this.#wrapped('LeaseGrant', async () => {
+      await this.anywhere('Lease', 'leaseGrant', { ID, TTL: 5 })
+      await this.anywhere('Lease', 'leaseRevoke', { ID })
+    })
+  }
+
+  /** A call that any member answers alike and that may be sent twice, to those that were last seen to answer. */
+  async anywhere<T>(
+    service: Service,
+    method: string,
+    payload: object,
+    timeoutMs = ANYWHERE_TIMEOUT_MS,
+  ): Promise<T> {
+    return this.#tryEach(connection => connection.call<T>(service, method, payload, { timeoutMs }))
+  }
+
+  /** The same for one message of a method that streams both ways. */
+  async exchangeAnywhere<T>(service: Service, method: string, payload: object): Promise<T> {
+    return this.#tryEach(connection => connection.exchange<T>(service, method, payload, ANYWHERE_TIMEOUT_MS))
+  }
+
+  async #tryEach<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
+    const learners = new Set(this.#members.filter(m => m.learner).map(m => m.id)) // they serve hardly any call
+    const urls = [...this.#answering].filter(([, member]) => !learners.has(member)).map(([url]) => url)
+    let last: CallError = new CallError('no member answers', { mayHaveRun: false })
+    for (const url of new Set([...urls.filter(known => known === this.#lastGood), ...urls])) {
+      try {
+        const answer = await send(this.#at(url))
+        this.#lastGood = url
+        return answer
+      } catch (error) {
+        if (!(error instanceof CallError) || error.answered) throw error
+        last = error
+      }
+    }
+    throw last
+  }
+
+  async #wrapped(call: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const { mayHaveRun, timedOut } = error instanceof CallError ? error : notSent
+      const problem = problemOf(error)
+      throw new Failure({ kind: 'etcd', call, member: undefined, problem, mayHaveRun, timedOut }, error)
+    }
   }
 
   async snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream> {
@@ -214,43 +273,6 @@ function problemOf(error: unknown): string {
 function snapshotFailure(from: Member, url: string, error: unknown): Failure {
   const problem = `member ${labelOf(from)} at ${url}: ${problemOf(error)}`
   return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, ...notSent }, error)
-}
-
-async function* blobsOf(
-  stream: ClientReadableStream<Buffer>,
-  failure: (error: unknown) => Failure,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let idle: NodeJS.Timeout | undefined
-  let stalled = false
-  const watch = () => {
-    clearTimeout(idle)
-    idle = setTimeout(() => {
-      stalled = true
-      stream.cancel()
-    }, SNAPSHOT_IDLE_MS)
-  }
-  const stop = () => stream.cancel()
-  signal.addEventListener('abort', stop)
-  try {
-    watch()
-    for await (const blob of stream) {
-      clearTimeout(idle) // while the caller is busy with it, the silence is not the member's
-      yield blob as Buffer
-      watch()
-    }
-  } catch (error) {
-    signal.throwIfAborted()
-    if (stalled)
-      throw failure(
-        new CallError(`the stream sent nothing for ${SNAPSHOT_IDLE_MS / 1000} s`, { mayHaveRun: false }),
-      )
-    throw failure(translate(error as ServiceError, SNAPSHOT_IDLE_MS))
-  } finally {
-    clearTimeout(idle)
-    signal.removeEventListener('abort', stop)
-    stream.cancel()
-  }
 }
 
 /** Waits for the promise no longer than until the signal is aborted; every call in it has a deadline of its own. */

@@ -1,0 +1,65 @@
+import { hostname } from 'node:os'
+import type { Pause } from '../model/coordination.js'
+import { describe, Failure, faultOf } from '../model/fault.js'
+import { PauseFile } from '../system/pauseFile.js'
+import type { Command, Context } from './command.js'
+import { connect, coordinationOf } from './world.js'
+
+/** `etcd-defrag pause`: no run begins until it is over. */
+export const pauseCommand: Command = async context => {
+  const { own, config, out } = context
+  const now = Date.now()
+  const pause: Pause = { by: hostname(), since: now, until: now + own.for, reason: own.reason }
+  if (own.scope === 'node') await new PauseFile(config.values['state-dir']).write(pause)
+  else await inEtcd(context, coordination => coordination.pause(pause))
+  const where = own.scope === 'node' ? 'this node' : 'the cluster'
+  say(context, { paused: own.scope, until: new Date(pause.until).toISOString(), reason: own.reason })
+  if (config.values.output === 'text')
+    out.stdout.write(
+      `${where} is paused until ${new Date(pause.until).toISOString()}; no run begins before that, or before etcd-defrag resume${own.scope === 'node' ? ' --scope node' : ''}\n`,
+    )
+  return 0
+}
+
+/** `etcd-defrag resume`: ends the pause of the cluster or of this node. */
+export const resumeCommand: Command = async context => {
+  const { own, config, out } = context
+  const wasPaused =
+    own.scope === 'node'
+      ? await new PauseFile(config.values['state-dir']).remove()
+      : await inEtcd(context, coordination => coordination.resume())
+  const where = own.scope === 'node' ? 'this node' : 'the cluster'
+  say(context, { resumed: own.scope, wasPaused })
+  if (config.values.output === 'text')
+    out.stdout.write(wasPaused ? `the pause of ${where} is over\n` : `${where} was not paused\n`)
+  return 0
+}
+
+async function inEtcd<T>(
+  { config, stop }: Context,
+  work: (coordination: Awaited<ReturnType<typeof coordinationOf>>) => Promise<T>,
+): Promise<T> {
+  if (!config.values.coordination)
+    throw new Failure({
+      kind: 'config',
+      option: '--no-coordination',
+      problem: 'keeps every key of ours out of etcd, and the pause of a cluster is one; use --scope node',
+    })
+  const etcd = await connect(config)
+  try {
+    await etcd.observe(stop)
+    return await work(await coordinationOf(config, etcd))
+  } catch (error) {
+    const fault = faultOf(error)
+    if (fault.kind !== 'etcd') throw error
+    const problem = `${describe(fault)}; etcd keeps no pause now, so pause each node: etcd-defrag pause --scope node`
+    throw new Failure({ kind: 'refused', check: 'pause', problem }, error)
+  } finally {
+    etcd.close()
+  }
+}
+
+function say({ config, out }: Context, document: object): void {
+  if (config.values.output === 'json')
+    out.stdout.write(`${JSON.stringify({ format: 1, ...document }, null, 2)}\n`)
+}

@@ -1,0 +1,31 @@
+import { type LastRun, type Pause, timeOf } from '../model/coordination.js'
+import type { Policy } from '../model/policy.js'
+import type { Verdict } from '../model/verdict.js'
+
+type Skipped = Extract<Verdict, { kind: 'skipped' }>
+
+/** Whether an operator's pause holds a run off; `now` is ms since the epoch. */
+export function pausedBy(pause: Pause | undefined, where: string, now: number): Skipped | undefined {
+  if (pause === undefined || pause.until <= now) return undefined
+  const reason = pause.reason === '' ? '' : `: ${pause.reason}`
+  return {
+    kind: 'skipped',
+    check: 'paused',
+    because: `${where} is paused until ${timeOf(pause.until)} by ${pause.by}${reason}; end it with etcd-defrag resume`,
+  }
+}
+
+/**
+ * Whether the job was done so recently that there is nothing to gain: the timers of all nodes fire at once, and
+ * leadership moves in mid-run to a node whose timer may be late. A record from the future tells of a clock and no more.
+ */
+export function tooSoonAfter(lastRun: LastRun | undefined, now: number, policy: Policy): Skipped | undefined {
+  if (lastRun === undefined || lastRun.verdict !== 'completed') return undefined
+  const ago = now - lastRun.endedAt
+  if (Math.abs(ago) >= policy.minIntervalMs) return undefined
+  return {
+    kind: 'skipped',
+    check: 'minInterval',
+    because: `the last run completed ${Math.round(ago / 1000)} s ago on ${lastRun.by}, at ${timeOf(lastRun.endedAt)}; one so soon again is asked for with --min-interval 0s`,
+  }
+}

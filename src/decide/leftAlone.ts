@@ -1,0 +1,39 @@
+import type { ClusterView } from '../model/member.js'
+import type { Policy } from '../model/policy.js'
+import type { LeftAlone } from '../model/report.js'
+import type { Circumstances, Progress } from '../model/step.js'
+import { isReachable } from './cluster.js'
+import { tooLongOut } from './forecast.js'
+import { pendingMembers, recordsOf } from './progress.js'
+
+/** Members that this run has not defragmented and will not, each with the reason. */
+export function leftAlone(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Pick<Circumstances, 'earlier'>,
+): readonly LeftAlone[] {
+  const touched = new Set(recordsOf(progress, 'defragment').map(({ step }) => step.member.id))
+  const unfit = view.members.flatMap(m => {
+    const because = m.member.learner
+      ? 'a learner: etcd serves no Defragment there'
+      : isReachable(m)
+        ? undefined
+        : `cannot be reached: ${m.problem}`
+    if (because === undefined || touched.has(m.member.id)) return []
+    return [{ member: m.member.id, name: m.member.name, because }]
+  })
+  return [...unfit, ...refusedMembers(view, progress, policy, circumstances)]
+}
+
+/** Members that would be out for too long. */
+export const refusedMembers = (
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Pick<Circumstances, 'earlier'>,
+): readonly LeftAlone[] =>
+  pendingMembers(view, progress).flatMap(m => {
+    const because = tooLongOut(m, progress, policy, circumstances)
+    return because === undefined ? [] : [{ member: m.member.id, name: m.member.name, because }]
+  })

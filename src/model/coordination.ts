@@ -1,0 +1,69 @@
+import type { MemberId } from './member.js'
+
+/** An operator's word that nothing is to be run for a while. Times are ms since the epoch. */
+export type Pause = Readonly<{ by: string; since: number; until: number; reason: string }>
+
+/** A time as RFC 3339, to the second. */
+export const timeOf = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
+
+/** How long a defragmentation of so many bytes in use took a member. */
+export type Pace = Readonly<{ member: MemberId; bytes: number; tookMs: number }>
+
+/** The last run that did something, as it is left in etcd for the next. Times are ms since the epoch. */
+export type LastRun = Readonly<{
+  /** The host it ran on. */
+  by: string
+  endedAt: number
+  verdict: 'completed' | 'failed'
+  /** The exit code that went with it, and the reason of a failure. */
+  exitCode: number
+  reason: string | undefined
+  paces: readonly Pace[]
+}>
+
+/** What runs and operators left in etcd, under the prefix of ours. */
+export type Memory = Readonly<{
+  /** Who holds the lock now. */
+  holder: string | undefined
+  pause: Pause | undefined
+  lastRun: LastRun | undefined
+  /** Values that cannot be understood, and so do not count. */
+  problems: readonly string[]
+}>
+
+export const nothingRemembered: Memory = {
+  holder: undefined,
+  pause: undefined,
+  lastRun: undefined,
+  problems: [],
+}
+
+/** Whether this run is the only one at this cluster on all hosts. */
+export type ClusterLock = Readonly<
+  | {
+      kind: 'held'
+      /** Aborted as soon as the lock is known to be lost; its reason says how. */
+      lost: AbortSignal
+      /** Asks etcd whether it is still ours, and aborts `lost` if not. */
+      confirm(): Promise<void>
+      /** Gives it back; resolves to what went wrong, in which case it expires by itself. */
+      release(): Promise<string | undefined>
+    }
+  | { kind: 'busy'; by: string }
+  /** `refused`: etcd takes no writes (NOSPACE) or none from us (permissions). `unanswered`: anything else. */
+  | { kind: 'none'; problem: string; because: 'refused' | 'unanswered' }
+>
+
+/** What outlives a run, in etcd. Every method but `lock` throws `Failure` (`etcd`). */
+export type Coordination = Readonly<{
+  read(): Promise<Memory>
+  /**
+   * Takes the lock, waiting `waitMs` for another holder. `isOnlyOneHere`: no other run of this host can live (the host
+   * lock is ours), so a lock of this host is a dead run's and is taken over. Rejects only when `signal` is aborted.
+   */
+  lock(waitMs: number, isOnlyOneHere: boolean, signal: AbortSignal): Promise<ClusterLock>
+  record(run: LastRun): Promise<void>
+  pause(pause: Pause): Promise<void>
+  /** Whether there was a pause to end. */
+  resume(): Promise<boolean>
+}>

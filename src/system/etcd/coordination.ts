@@ -1,0 +1,235 @@
+import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClusterLock, Coordination, LastRun, Memory, Pause } from '../../model/coordination.js'
+import { Failure } from '../../model/fault.js'
+import { CallError } from './callError.js'
+import type { EtcdCluster } from './etcd.js'
+import { type Found, memoryOf, written } from './memory.js'
+
+/** A run that was killed keeps others away for so long at most; a renewal a second has many tries in it. */
+const TTL_S = 15
+const RENEW_MS = 1_000
+const RETRY_MS = 500
+
+/** Who holds the lock, for people, and for a later run of the same host to know a dead one's. */
+export type Holder = Readonly<{ by: string; place: string }>
+
+type RangeAnswer = Readonly<{
+  kvs: readonly Readonly<{ key: Buffer; value: Buffer; lease: string; mod_revision: string }>[]
+}>
+type TxnAnswer = Readonly<{
+  succeeded: boolean
+  responses: readonly Readonly<{ response_range: RangeAnswer }>[]
+}>
+
+/** Lock, record and pause under `prefix`. Any member that answers is asked, so that one may be out meanwhile. */
+export class EtcdCoordination implements Coordination {
+  readonly #etcd: EtcdCluster
+  readonly #prefix: string
+  readonly #self: Holder
+
+  constructor(etcd: EtcdCluster, prefix: string, self: Holder) {
+    this.#etcd = etcd
+    this.#prefix = prefix
+    this.#self = self
+  }
+
+  async read(): Promise<Memory> {
+    return this.#failing('Range', async () => {
+      const [key, range_end] = [Buffer.from(`${this.#prefix}/`), Buffer.from(`${this.#prefix}0`)] // '0' follows '/'
+      const ask = (serializable: boolean) =>
+        this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key, range_end, serializable })
+      // Without a quorum, what one member has applied is better than nothing.
+      const { kvs } = await ask(false).catch(() => ask(true))
+      const found: Found = new Map(
+        kvs.map(kv => [kv.key.toString().slice(this.#prefix.length + 1), kv.value.toString()]),
+      )
+      return memoryOf(found, name => this.#key(name))
+    })
+  }
+
+  record(run: LastRun): Promise<void> {
+    return this.#put('last-run', written.lastRun(run))
+  }
+
+  pause(pause: Pause): Promise<void> {
+    return this.#put('pause', written.pause(pause))
+  }
+
+  resume(): Promise<boolean> {
+    return this.#failing('DeleteRange', async () => {
+      const { deleted } = await this.#etcd.anywhere<{ deleted: string }>('KV', 'deleteRange', {
+        key: Buffer.from(this.#key('pause')),
+      })
+      return deleted !== '0'
+    })
+  }
+
+  async lock(waitMs: number, isOnlyOneHere: boolean, signal: AbortSignal): Promise<ClusterLock> {
+    const until = performance.now() + waitMs
+    for (;;) {
+      signal.throwIfAborted()
+      try {
+        const lock = await this.#tryLock(isOnlyOneHere)
+        if (lock.kind === 'held' || performance.now() >= until) return lock
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error
+        const isRefused = error.outOfSpace || error.permissionDenied
+        return { kind: 'none', problem: error.message, because: isRefused ? 'refused' : 'unanswered' }
+      }
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
+  }
+
+  async #tryLock(isOnlyOneHere: boolean): Promise<Extract<ClusterLock, { kind: 'held' | 'busy' }>> {
+    const lease = new Lease(this.#etcd)
+    await lease.grant()
+    try {
+      const key = Buffer.from(this.#key('lock'))
+      const value = Buffer.from(JSON.stringify(this.#self))
+      const put = { request_put: { key, value, lease: lease.id } }
+      const look = { request_range: { key } }
+      /** Takes it if the key was last written at that revision, 0 for never. Sent twice, it finds its own lease. */
+      const take = (revision: string) =>
+        this.#etcd.anywhere<TxnAnswer>('KV', 'txn', {
+          compare: [{ key, result: 'Equal', target: 'Mod', mod_revision: revision }],
+          success: [put],
+          failure: [look],
+        })
+      let answer = await take('0')
+      let present = answer.responses[0]?.response_range?.kvs[0]
+      if (!answer.succeeded && present !== undefined && isOnlyOneHere && this.#isOurHosts(present.value)) {
+        answer = await take(present.mod_revision)
+        present = answer.responses[0]?.response_range?.kvs[0]
+      }
+      if (answer.succeeded || present?.lease === lease.id) return this.#held(lease)
+      await lease.revoke()
+      return { kind: 'busy', by: holderOf(present?.value) }
+    } catch (error) {
+      await lease.revoke()
+      throw error
+    }
+  }
+
+  #held(lease: Lease): ClusterLock & { kind: 'held' } {
+    const lost = new AbortController()
+    const lose = (how: string) => lost.abort(`the loss of the lock in etcd (${how})`)
+    const key = Buffer.from(this.#key('lock'))
+    const confirm = async (): Promise<void> => {
+      try {
+        const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
+        if (kvs[0] === undefined) lose('its key is gone')
+        else if (kvs[0].lease !== lease.id) lose(`${holderOf(kvs[0].value)} has it now`)
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error
+        if (lease.isOver()) lose(`it could not be renewed: ${error.message}`)
+      }
+    }
+    const released = new AbortController()
+    const renewing = (async () => {
+      for (;;) {
+        await sleep(RENEW_MS, undefined, { signal: released.signal })
+        await lease.renew()
+        await confirm()
+        if (lost.signal.aborted) return
+      }
+    })()
+    renewing.catch(() => {}) // it ends when the sleep is aborted; what it learned is in `lost`
+    return {
+      kind: 'held',
+      lost: lost.signal,
+      confirm,
+      release: async () => {
+        released.abort()
+        await renewing.catch(() => {}) // see above
+        const problem = await lease.revoke()
+        if (problem === undefined) return undefined
+        return `the lock in etcd could not be given back (${problem}); it goes by itself within ${TTL_S} s`
+      },
+    }
+  }
+
+  #isOurHosts(value: Buffer): boolean {
+    const { place } = parsed(value)
+    return this.#self.place !== '' && place === this.#self.place
+  }
+
+  #key(name: string): string {
+    return `${this.#prefix}/${name}`
+  }
+
+  async #put(name: string, value: string): Promise<void> {
+    await this.#failing('Put', () =>
+      this.#etcd.anywhere('KV', 'put', { key: Buffer.from(this.#key(name)), value: Buffer.from(value) }),
+    )
+  }
+
+  async #failing<T>(call: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error
+      const { message: problem, mayHaveRun, timedOut } = error
+      throw new Failure({ kind: 'etcd', call, member: undefined, problem, mayHaveRun, timedOut }, error)
+    }
+  }
+}
+
+/** A lease with an id of our choosing, so that a grant may be sent twice. */
+class Lease {
+  readonly id = String(randomInt(1, 2 ** 47))
+  readonly #etcd: EtcdCluster
+  /** When the last request went out that etcd has granted or renewed it for, by the monotonic clock. */
+  #renewedAt = performance.now()
+
+  constructor(etcd: EtcdCluster) {
+    this.#etcd = etcd
+  }
+
+  async grant(): Promise<void> {
+    try {
+      await this.#etcd.anywhere('Lease', 'leaseGrant', { ID: this.id, TTL: TTL_S })
+    } catch (error) {
+      // The answer to a first sending was lost.
+      if (!(error instanceof CallError && /lease already exists/.test(error.message))) throw error
+    }
+  }
+
+  async renew(): Promise<void> {
+    const from = performance.now()
+    try {
+      const { TTL } = await this.#etcd.exchangeAnywhere<{ TTL: string }>('Lease', 'leaseKeepAlive', {
+        ID: this.id,
+      })
+      if (Number(TTL) > 0) this.#renewedAt = from
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error // else the next renewal may do, and time tells
+    }
+  }
+
+  /** Whether etcd may have let go of it by now. */
+  isOver(): boolean {
+    return performance.now() - this.#renewedAt >= TTL_S * 1_000
+  }
+
+  /** With it goes the lock. Resolves to what went wrong; it expires then. */
+  async revoke(): Promise<string | undefined> {
+    try {
+      await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: this.id })
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error
+      return /lease not found/.test(error.message) ? undefined : error.message
+    }
+  }
+}
+
+function parsed(value: Buffer | undefined): Partial<Holder> {
+  try {
+    return JSON.parse(value?.toString() ?? '{}') as Partial<Holder>
+  } catch {
+    return {} // somebody else's value: nobody's place
+  }
+}
+
+const holderOf = (value: Buffer | undefined): string => parsed(value).by ?? 'of a holder unknown'

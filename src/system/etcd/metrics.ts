@@ -1,0 +1,106 @@
+import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, get as httpsGet } from 'node:https'
+import { text } from 'node:stream/consumers'
+import type { Metrics } from '../../model/member.js'
+import type { Tls } from './connection.js'
+
+const TIMEOUT_MS = 1_000
+/** A look follows the last one within milliseconds; metrics cost a member more than a status, so they may be so old. */
+const FRESH_MS = 1_000
+/** Where there are none, behind a proxy for one, they are not asked for at every look. */
+const FRESH_FAILURE_MS = 10_000
+
+/** What a member says of itself at /metrics of its client URL (etcd: server/embed/etcd.go, `serveClients`). */
+export class MetricsReader {
+  readonly #url: string
+  readonly #tls: Tls
+  readonly #agent: HttpAgent | HttpsAgent
+  #last: { at: number; metrics: Promise<Metrics> } | undefined
+
+  constructor(url: string, tls: Tls) {
+    this.#url = url
+    this.#tls = tls
+    const settings = { keepAlive: true, maxSockets: 1 }
+    this.#agent = url.startsWith('https://') ? new HttpsAgent(settings) : new HttpAgent(settings)
+  }
+
+  /** At most a second old. Never throws. */
+  async read(): Promise<Metrics> {
+    const known = this.#last
+    if (known !== undefined) {
+      const metrics = await known.metrics
+      const fresh = metrics.kind === 'known' ? FRESH_MS : FRESH_FAILURE_MS
+      if (performance.now() - known.at < fresh) return metrics
+    }
+    const metrics = this.#fetch()
+    this.#last = { at: performance.now(), metrics }
+    return metrics
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #fetch(): Promise<Metrics> {
+    try {
+      const answer = await this.#get()
+      const body = await text(answer)
+      if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`)
+      return metricsOf(body, answer.headers.date)
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error)
+      return { kind: 'unknown', because: `${this.#url}/metrics cannot be read (${words})` }
+    }
+  }
+
+  #get(): Promise<IncomingMessage> {
+    const { ca, cert, key, skipVerify, serverName } = this.#tls
+    return new Promise((resolve, reject) => {
+      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const request = this.#url.startsWith('https://')
+        ? httpsGet(
+            `${this.#url}/metrics`,
+            {
+              agent: this.#agent,
+              signal,
+              rejectUnauthorized: !skipVerify,
+              ...(ca === undefined ? {} : { ca }),
+              ...(cert === undefined ? {} : { cert }),
+              ...(key === undefined ? {} : { key }),
+              ...(serverName === undefined ? {} : { servername: serverName }),
+            },
+            resolve,
+          )
+        : httpGet({ ...addressOf(this.#url), path: '/metrics', agent: this.#agent, signal }, resolve)
+      request.on('error', reject)
+    })
+  }
+}
+
+function addressOf(url: string): { socketPath: string } | { host: string; port: string } {
+  if (url.startsWith('unix:')) return { socketPath: url.replace(/^unix:(\/\/)?/, '') }
+  const { hostname, port } = new URL(url)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port }
+}
+
+/** The text format of Prometheus, of which a few lines matter. `date` is the answer's header, by the member's clock. */
+export function metricsOf(body: string, date: string | undefined): Metrics {
+  const values = (name: string): readonly number[] =>
+    [...body.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))]
+      .map(([, found]) => Number(found))
+      .filter(number => !Number.isNaN(number))
+  const value = (name: string) => values(name)[0]
+  const isUnderWay = (name: string) => values(name).some(count => count > 0)
+  const startedAt = value('process_start_time_seconds')
+  const now = date === undefined ? Number.NaN : Date.parse(date)
+  const uptimeMs = startedAt === undefined || Number.isNaN(now) ? undefined : now - startedAt * 1000
+  return {
+    kind: 'known',
+    uptimeMs: uptimeMs === undefined ? undefined : Math.max(0, Math.round(uptimeMs)),
+    isDefragmenting: isUnderWay('etcd_disk_defrag_inflight'),
+    isReceivingSnapshot:
+      isUnderWay('etcd_network_snapshot_receive_inflights_total') || // one for each sender
+      isUnderWay('etcd_server_snapshot_apply_in_progress_total'),
+    quota: value('etcd_server_quota_backend_bytes') || undefined,
+  }
+}

@@ -1,0 +1,47 @@
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
+import type { Failure } from '../../model/fault.js'
+import { CallError, translate } from './callError.js'
+
+/** A snapshot stream that sends nothing for so long is taken for dead. */
+const SNAPSHOT_IDLE_MS = 30_000
+
+/**
+ * The blobs as they come. A stream that breaks off, or falls silent, is what `failure` makes of it; a signal cancels it.
+ * However it is left, the call is over on the server too.
+ */
+export async function* blobsOf(
+  stream: ClientReadableStream<Buffer>,
+  failure: (error: unknown) => Failure,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  let idle: NodeJS.Timeout | undefined
+  let stalled = false
+  const watch = () => {
+    clearTimeout(idle)
+    idle = setTimeout(() => {
+      stalled = true
+      stream.cancel()
+    }, SNAPSHOT_IDLE_MS)
+  }
+  const stop = () => stream.cancel()
+  signal.addEventListener('abort', stop)
+  try {
+    watch()
+    for await (const blob of stream) {
+      clearTimeout(idle) // while the caller is busy with it, the silence is not the member's
+      yield blob as Buffer
+      watch()
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (stalled)
+      throw failure(
+        new CallError(`the stream sent nothing for ${SNAPSHOT_IDLE_MS / 1000} s`, { mayHaveRun: false }),
+      )
+    throw failure(translate(error as ServiceError, SNAPSHOT_IDLE_MS))
+  } finally {
+    clearTimeout(idle)
+    signal.removeEventListener('abort', stop)
+    stream.cancel()
+  }
+}
