@@ -184,11 +184,20 @@ export class Arena implements AsyncDisposable {
 
   /** Fills the databases with what a defragmentation gives back, and hands leadership to whom the draw says. */
   async prepare({ megabytes, leader }: RunDraw): Promise<void> {
+    await this.#forget()
     await fragment(this.cluster, megabytes)
     await until(`${this.voter(leader).name} leads`, async () => {
       await this.lead(this.voter(leader))
       return (await this.leader()) === this.voter(leader)
     })
+  }
+
+  /** What earlier runs left in etcd, a lock after SIGKILL for one: the draw of a run knows nothing of them. */
+  async #forget(): Promise<void> {
+    const lines = (await this.cluster.etcdctl(['lease', 'list'])).split('\n')
+    for (const lease of lines.filter(line => /^[0-9a-f]{8,}$/.test(line)))
+      await this.cluster.etcdctl(['lease', 'revoke', lease])
+    await this.cluster.etcdctl(['del', '--prefix', '/etcd-defrag/'])
   }
 
   /** Waits until every member serves. */

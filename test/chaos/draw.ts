@@ -44,8 +44,8 @@ export type RunDraw = Readonly<{
   faults: readonly DueFault[]
 }>
 
-/** Runs on different hosts exclude each other only once there is a lock in etcd; until then the draw leaves them out. */
-export const BETWEEN_HOSTS: boolean = false
+/** Whether a second run may come from another host, which only the lock in etcd keeps apart from the first. */
+export const BETWEEN_HOSTS: boolean = true
 
 /** Everything that run number `run` of that seed does, as far as it can be said beforehand. */
 export function draw(seed: number, run: number): RunDraw {
