@@ -59,7 +59,7 @@ export function draw(seed: number, run: number): RunDraw {
     ...(chance.is(0.35) ? ['--force-unhealthy'] : []),
     ...['--dial-timeout', `${chance.among([300, 1000])}ms`],
     ...['--command-timeout', `${chance.among([300, 700, 1500])}ms`],
-    ...['--settle-timeout', `${chance.among([500, 2000, 5000])}ms`],
+    ...['--settle-timeout', `${chance.among([1000, 2000, 5000])}ms`],
     ...(chance.is(0.2) ? ['--defrag-timeout', `${chance.among([20, 100, 500])}ms`] : []),
   ]
   const faults: DueFault[] = []
@@ -70,6 +70,8 @@ export function draw(seed: number, run: number): RunDraw {
     faults.push({ ...fault, at: { step: at.step, ms: fault.at.ms } })
   }
   const backupRoom = chance.is(0.1) ? chance.among([0, 8, 32, 512, 20_000]) * 1024 : undefined
+  // Else the run is refused for it, and no disk is ever full in the middle of a backup.
+  if (backupRoom !== undefined && chance.is(0.7)) flags.push('--force-disk')
   return {
     seed,
     run,
