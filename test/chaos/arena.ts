@@ -38,6 +38,8 @@ export class Arena implements AsyncDisposable {
   readonly #gateways: readonly Gateway[]
   readonly #gatewayOf = new Map<LabMember, Gateway>()
   readonly #clients = new Map<LabMember, Etcd3>()
+  /** The cluster's, in hex. */
+  #id = ''
 
   private constructor(cluster: Cluster, gateways: readonly Gateway[], otherHost: Node) {
     this.cluster = cluster
@@ -68,6 +70,8 @@ export class Arena implements AsyncDisposable {
     try {
       await mkdir(arena.backups)
       await archive(cluster, arena.backup)
+      const { header } = await arena.client(arena.voter(0)).maintenance.status()
+      arena.#id = BigInt(header.cluster_id).toString(16)
       if (learner) await cluster.addLearner('learner')
       arena.#meet()
       return arena
@@ -219,6 +223,7 @@ export class Arena implements AsyncDisposable {
   async tidy(): Promise<void> {
     for (const name of await readdir(this.backups))
       if (/\.(spool|partial)$/.test(name)) await rm(join(this.backups, name))
+    await rm(`/run/etcd-defrag.${this.#id}.lock`, { force: true })
   }
 
   /** From the runs' side of the gateways. */
