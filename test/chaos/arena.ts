@@ -198,10 +198,12 @@ export class Arena implements AsyncDisposable {
 
   /** What earlier runs left in etcd, a lock after SIGKILL for one: the draw of a run knows nothing of them. */
   async #forget(): Promise<void> {
-    const lines = (await this.cluster.etcdctl(['lease', 'list'])).split('\n')
+    // Not at a learner, which refuses it and which etcdctl 3.4 may happen to ask.
+    const etcdctl = (...args: string[]) => this.cluster.etcdctl(args, this.voters)
+    const lines = (await etcdctl('lease', 'list')).split('\n')
     for (const lease of lines.filter(line => /^[0-9a-f]{8,}$/.test(line)))
-      await this.cluster.etcdctl(['lease', 'revoke', lease])
-    await this.cluster.etcdctl(['del', '--prefix', '/etcd-defrag/'])
+      await etcdctl('lease', 'revoke', lease)
+    await etcdctl('del', '--prefix', '/etcd-defrag/')
   }
 
   /** Waits until every member serves. */
