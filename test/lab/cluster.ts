@@ -204,21 +204,34 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Adds a learner to the running cluster (3.4 and later). */
-  async addLearner(name: string): Promise<LabMember> {
+  addLearner(name: string): Promise<LabMember> {
+    return this.add(name, ['--learner'])
+  }
+
+  /** Adds a member to the running cluster and starts it. */
+  async add(name: string, flags: readonly string[] = []): Promise<LabMember> {
     const member = await this.#plan(name, this.members.length)
     const initial = [...this.members, member].map(m => `${m.name}=${m.peerUrl}`).join(',')
     // etcd adds no member until its peers have been connected for 5 s (etcd: server.go, HealthInterval).
-    await until(`learner ${name} can be added`, () =>
-      this.etcdctl(['member', 'add', name, '--learner', `--peer-urls=${member.peerUrl}`]).then(
+    await until(`member ${name} can be added`, () =>
+      this.etcdctl(['member', 'add', name, ...flags, `--peer-urls=${member.peerUrl}`]).then(
         () => true,
-        () => false,
+        () =>
+          this.etcdctl(['member', 'list']).then(
+            list => list.includes(member.peerUrl),
+            () => false,
+          ),
       ),
     )
     this.members.push(member)
-    this.#spawn(member, [`--initial-cluster=${initial}`, '--initial-cluster-state=existing'])
-    await until(`learner ${name} has started`, async () =>
-      (await this.etcdctl(['member', 'list'])).includes(`, started, ${name},`),
-    )
+    const start = () =>
+      this.#spawn(member, [`--initial-cluster=${initial}`, '--initial-cluster-state=existing'])
+    start()
+    await until(`member ${name} has started`, async () => {
+      // It ends where the member that it asks first has not heard of it yet.
+      if (member.process?.exitCode !== null) start()
+      return (await this.etcdctl(['member', 'list'])).includes(`, started, ${name},`)
+    })
     return member
   }
 

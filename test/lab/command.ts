@@ -43,7 +43,8 @@ export function start(args: readonly string[], { env = {}, through = [] }: Comma
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }) as Ended)
   const said = async (pattern: RegExp) => {
     while (!pattern.test(stderr)) {
-      if (child.exitCode !== null) throw new Error(`ended without saying ${pattern}:\n${stderr}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`ended without saying ${pattern}:\n${stderr}`)
       await Promise.race([once(child.stderr, 'data'), ended])
     }
   }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Authority } from './certificates.js'
 import { programOf } from './cluster.js'
-import { documentOf, type Ended, etcdDefrag, main } from './command.js'
+import { documentOf, type Ended, main, type Running, start } from './command.js'
 
 /** Absolute paths on the node, and what is in the files. */
 export type Files = Readonly<Record<string, string>>
@@ -115,9 +115,13 @@ export class Node implements AsyncDisposable {
     return [...join, 'unshare', ...ownMounts, ...inside]
   }
 
-  etcdDefrag(args: readonly string[], env: Variables = {}): Promise<Ended> {
+  start(args: readonly string[], env: Variables = {}): Running {
     // This machine may name a file for Node.js that the node has not.
-    return etcdDefrag(args, { env: { NODE_EXTRA_CA_CERTS: '', ...env }, through: this.#through })
+    return start(args, { env: { NODE_EXTRA_CA_CERTS: '', ...env }, through: this.#through })
+  }
+
+  etcdDefrag(args: readonly string[], env: Variables = {}): Promise<Ended> {
+    return this.start(args, env).ended
   }
 
   async showConfig(args: readonly string[] = [], env: Variables = {}): Promise<ShownConfig> {

@@ -196,6 +196,11 @@ const jobs = {
     for (const suite of suites) fetchEtcd(suite)
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },
+  async chaos() {
+    installPrograms()
+    for (const suite of suites) fetchEtcd(suite)
+    become(['dist/test/chaos/main.js', ...process.argv.slice(3)])
+  },
   async demo() {
     installPrograms(programs)
     fetchEtcd('trixie')
@@ -205,6 +210,6 @@ const jobs = {
 const name = process.argv[2]
 if (!Object.hasOwn(jobs, name ?? '')) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
 installPackages()
-const linted = name === 'demo' ? undefined : lint()
+const linted = name === 'demo' || name === 'chaos' ? undefined : lint()
 compile()
 await jobs[name](linted)
