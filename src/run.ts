@@ -82,6 +82,7 @@ async function follow(
   let waiting: { since: number; because: string } | undefined
   for (;;) {
     signal.throwIfAborted()
+    const lookedAt = world.now() // what is given up on is seen once more, though we were asleep until the time was over
     const view = await world.etcd.observe(signal)
     calmLooks = course.after !== undefined && isCalm(course.after, view) ? calmLooks + 1 : 1
     course.after = view
@@ -101,7 +102,7 @@ async function follow(
       if (waiting?.because !== decision.because && !decision.calming)
         world.tell({ event: 'waiting', because: decision.because })
       waiting = { since: waiting?.since ?? world.now(), because: decision.because }
-      if (world.now() - waiting.since < decision.patienceMs) {
+      if (lookedAt - waiting.since < decision.patienceMs) {
         await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
         continue
       }

@@ -3,14 +3,21 @@ import { describe, test } from 'node:test'
 import type { LabMember } from '../lab/cluster.js'
 import { ends, first, Scene, stepsOf, withoutBackup } from '../lab/scene.js'
 
-/** Whoever leads is asked, over etcd's JSON gateway: faster than a program that has to be started first. */
+/**
+ * Whoever leads is asked, over etcd's JSON gateway: faster than a program that has to be started first. A transfer that
+ * raft has given up is polled for until the client leaves.
+ */
 async function moveLeader(scene: Scene, to: string): Promise<void> {
   await Promise.all(
     scene.cluster.members.map(member =>
       fetch(`${member.clientUrl}/v3/maintenance/transfer-leadership`, {
         method: 'POST',
         body: JSON.stringify({ targetID: to }),
-      }).then(answer => answer.text()),
+        signal: AbortSignal.timeout(3_000),
+      }).then(
+        answer => answer.text(),
+        () => '',
+      ),
     ),
   )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { LabMember } from '../lab/cluster.js'
+import { type LabMember, until } from '../lab/cluster.js'
 import { clientOf } from '../lab/fill.js'
 import { Scene, stepsOf } from '../lab/scene.js'
 
@@ -33,20 +33,31 @@ describe('a NOSPACE alarm', { timeout: 300_000 }, () => {
     ['one member', 1],
     ['all members', 3],
   ] as const)
-    test(`of ${who}: the run defragments and backs up as ever`, async () => {
+    test(`of ${who}: the run defragments, takes the alarms back and backs up`, async () => {
       await using scene = await Scene.set(quota)
       const members = [scene.leader, ...scene.followers].slice(0, count)
       await fillUp(scene, members)
-      const alarms = await scene.cluster.etcdctl(['alarm', 'list'])
-      assert.ok((alarms.match(/alarm:NOSPACE/g) ?? []).length >= count, alarms)
+      await until('the alarms are raised', async () => {
+        const alarms = await scene.cluster.etcdctl(['alarm', 'list'])
+        return (alarms.match(/alarm:NOSPACE/g) ?? []).length >= count
+      })
       const report = await scene.run()
       assert.deepEqual(
         [report.exitCode, ...stepsOf(report)],
-        [0, 'defragment done', 'defragment done', 'moveLeader done', 'defragment done', 'snapshot done'],
+        [
+          0,
+          'defragment done',
+          'defragment done',
+          'moveLeader done',
+          'defragment done',
+          'disarm done',
+          'snapshot done',
+        ],
         report.reason,
       )
       for (const { Endpoint, Status } of await scene.cluster.status())
         assert.ok(Status.dbSize < 5e6, `${Endpoint} still has ${Status.dbSize} bytes`)
+      assert.equal(await scene.cluster.etcdctl(['alarm', 'list']), '')
       await scene.judge()
     })
 })

@@ -230,8 +230,10 @@ export class Connection {
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
           clearTimeout(dialing)
-          if (error) resolve(this.#explained(translate(error, timeoutMs)))
-          else resolve(response as T)
+          if (error === null) return resolve(response as T)
+          const explained = this.#explained(translate(error, timeoutMs))
+          explained.catch(() => {}) // a call that was given up before has told its error already
+          resolve(explained)
         },
       )
       const isUp = () => client.getChannel().getConnectivityState(false) === connectivityState.READY

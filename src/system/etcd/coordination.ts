@@ -99,8 +99,10 @@ export class EtcdCoordination implements Coordination {
       let answer = await take('0')
       let present = answer.responses[0]?.response_range?.kvs[0]
       if (!answer.succeeded && present !== undefined && isOnlyOneHere && this.#isOurHosts(present.value)) {
+        const dead = present.lease
         answer = await take(present.mod_revision)
         present = answer.responses[0]?.response_range?.kvs[0]
+        if (answer.succeeded) await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: dead }).catch(() => {}) // it expires
       }
       if (answer.succeeded || present?.lease === lease.id) return this.#held(lease)
       await lease.revoke()
