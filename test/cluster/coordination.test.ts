@@ -102,6 +102,37 @@ describe('runs at one cluster from several hosts', { timeout: 300_000, skip }, (
     }
   })
 
+  test('a run that was stopped until its lease was over finds another in its place, and begins no other step', async () => {
+    await using cluster = await Cluster.start({ tls: false })
+    await fragment(cluster, 30)
+    await using elsewhere = await otherHost()
+    const sleeper = start([...cluster.flags(await cluster.leader()), ...job, '--pause', '1s'])
+    await sleeper.said(/"event":"stepEnded"/)
+    sleeper.kill('SIGSTOP')
+    // Its one step is done, and nothing tells the other that it lives but the lock, which goes after 15 s.
+    const other = elsewhere.start([
+      ...cluster.flags(await cluster.leader()),
+      ...job,
+      '--wait',
+      '1m',
+      '--pause',
+      '3s',
+    ])
+    await other.said(/"event":"stepStarted"/)
+    sleeper.kill('SIGCONT')
+    const woken = documentOf(await sleeper.ended)
+    assert.equal(brief(woken), '75 failed')
+    assert.match(
+      woken.reason,
+      /^interrupted by the loss of the lock in etcd \(process \d+ on host \S+ has it now\)$/,
+    )
+    assert.equal(woken.steps.length, 1)
+    assert.equal(brief(documentOf(await other.ended)), '0 completed')
+    const counts = await Promise.all(cluster.members.map(m => cluster.defragmentations(m)))
+    assert.equal(sum(counts), 4)
+    assert.deepEqual(await keys(cluster), ['/etcd-defrag/last-run'])
+  })
+
   test("a run that was killed holds up no other of its host, and another host's until its lease is over", async () => {
     await using cluster = await Cluster.start({ tls: false })
     await fragment(cluster, 30)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -51,6 +51,21 @@ export class LoopDevice implements AsyncDisposable {
       return loop
     } catch (error) {
       await loop[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** What the disk would hold had the power gone now, mounted: all that has reached it, and nothing of what had not. */
+  async afterPowerCut(): Promise<LoopDevice> {
+    const copy = new LoopDevice(await mkdtemp(join(tmpdir(), 'etcd-loop-')))
+    try {
+      await mkdir(copy.mountPoint)
+      await copyFile(this.#file, copy.#file)
+      copy.#device = (await run('losetup', ['-f', '--show', copy.#file])).stdout.trim()
+      await copy.#mount() // ext4 replays its journal
+      return copy
+    } catch (error) {
+      await copy[Symbol.asyncDispose]()
       throw error
     }
   }
