@@ -51,8 +51,8 @@ async function inEtcd<T>(
     return await work(await coordinationOf(config, etcd))
   } catch (error) {
     const fault = faultOf(error)
-    if (fault.kind !== 'etcd') throw error
-    const problem = `${describe(fault)}; etcd keeps no pause now, so pause each node: etcd-defrag pause --scope node`
+    if (fault.kind !== 'etcd' && fault.kind !== 'refused') throw error
+    const problem = `${describe(fault)}; the pause of the cluster is kept in etcd, that of a node is not: --scope node`
     throw new Failure({ kind: 'refused', check: 'pause', problem }, error)
   } finally {
     etcd.close()

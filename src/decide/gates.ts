@@ -1,7 +1,7 @@
-import { type ClusterView, labelOf, type Reachable } from '../model/member.js'
+import { type ClusterView, isBeingDefragmented, labelOf, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { Circumstances, Decision, Progress } from '../model/step.js'
-import { isReachable, lagOf, leaderOf } from './cluster.js'
+import { lagOf, leaderOf } from './cluster.js'
 import { recordsOf } from './progress.js'
 import { waitFor } from './settle.js'
 import { needsStrictLag } from './versions.js'
@@ -36,11 +36,9 @@ export function notYet(
   return { ...wait, patienceMs: policy.minUptimeMs + policy.settleTimeoutMs }
 }
 
-/** Somebody else defragments a member: by hand, or another run. */
+/** Somebody else defragments a member, by hand or in another run: it is out, whether it still answers or not. */
 export function othersAtWork(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
-  const busy = view.members
-    .filter(isReachable)
-    .find(m => m.metrics.kind === 'known' && m.metrics.isDefragmenting)
+  const busy = view.members.find(m => isBeingDefragmented(m.metrics))
   if (busy === undefined) return undefined
   return waitFor(
     progress,

@@ -63,7 +63,8 @@ export type MemberView = Readonly<
       read: Read
       metrics: Metrics
     }
-  | { kind: 'unreachable'; member: Member; problem: string }
+  /** Its metrics may answer where nothing else does: in a member that is being defragmented. */
+  | { kind: 'unreachable'; member: Member; problem: string; metrics: Metrics }
 >
 
 export type Reachable = Extract<MemberView, { kind: 'reachable' }>
@@ -75,6 +76,10 @@ export type ClusterView = Readonly<{
   local: MemberId | undefined
   members: readonly MemberView[]
 }>
+
+/** By its own metrics; false where nobody knows. */
+export const isBeingDefragmented = (metrics: Metrics): boolean =>
+  metrics.kind === 'known' && metrics.isDefragmenting
 
 /** What a person calls the member: its name, or its id while it has none. */
 export const labelOf = (member: Member): string => (member.name === '' ? member.id : member.name)

@@ -221,7 +221,7 @@ export const reachable = (of: Member, status: Partial<MemberStatus> = {}): Reach
     ...status,
   },
   read: { kind: 'served', tookMs: 3 },
-  metrics: { kind: 'unknown', because: 'nobody asked' },
+  metrics: noMetrics,
 })
 
 export const [m1, m2, m3, learner] = [
@@ -283,13 +283,19 @@ export const steps: readonly StepRecord[] = [
   record(trim, done({ bytes: 92484608, said: '/var/lib/etcd: 88.2 MiB (92484608 bytes) trimmed' })),
   record(trim, { kind: 'warned', problem: 'trim of /var/lib/etcd: not supported' }),
 ]
+const noMetrics = { kind: 'unknown', because: 'nobody asked' } as const
 export const view: ClusterView = {
   clusterId: 'cdf818194e3a8c32',
   local: m1.id,
   members: [
     reachable(m1),
     reachable(m2, { raftAppliedIndex: 93n, alarms: [{ member: m2.id, kind: 'NOSPACE' }], errors: ['slow'] }),
-    { kind: 'unreachable', member: m3, problem: 'http://3:2379: no connection within 2000 ms' },
+    {
+      kind: 'unreachable',
+      member: m3,
+      problem: 'http://3:2379: no connection within 2000 ms',
+      metrics: noMetrics,
+    },
     { ...reachable(learner), read: { kind: 'notAsked', because: 'a learner' } },
   ],
 }

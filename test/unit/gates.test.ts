@@ -76,6 +76,8 @@ describe('a member is left to itself for a while', () => {
   test('when somebody else defragments a member', () => {
     const view = cluster({ m3: { metrics: metrics({ isDefragmenting: true }) } })
     assert.match(said(next(view)), /^wait: member m3 is being defragmented already/)
+    const hung = { unreachable: 'no answer', metrics: metrics({ isDefragmenting: true }) }
+    assert.match(said(next(cluster({ m3: hung }), [], { forceUnhealthy: true })), /^wait: member m3 is being/)
   })
 
   test('a wait before the first step that comes to nothing refuses, a later one stops', () => {

@@ -164,7 +164,10 @@ export class SimulatedCluster implements Etcd {
 
   #seen(member: Member): MemberView {
     const state = this.#stateOf(member.id)
-    if (!this.#answers(state)) return { kind: 'unreachable', member, problem: 'no answer' }
+    if (!this.#answers(state)) {
+      const unknown = { kind: 'unknown', because: 'no answer' } as const
+      return { kind: 'unreachable', member, problem: 'no answer', metrics: unknown }
+    }
     const leader = this.#hasQuorum() ? this.#leader : undefined
     return {
       kind: 'reachable',

@@ -178,7 +178,7 @@ describe('names and words from etcd', () => {
     local: m1.id,
     members: [
       reachable(nameOf(word), { version: word, errors: [word] }),
-      { kind: 'unreachable', member: long, problem: word },
+      { kind: 'unreachable', member: long, problem: word, metrics: { kind: 'unknown', because: '' } },
     ],
   })
 

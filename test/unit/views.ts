@@ -52,7 +52,12 @@ const INDEX = 10_000n
 export function seen(name: string, like: Likeness = {}): MemberView {
   const subject = member(name, like.learner)
   if (like.unreachable !== undefined)
-    return { kind: 'unreachable', member: subject, problem: like.unreachable }
+    return {
+      kind: 'unreachable',
+      member: subject,
+      problem: like.unreachable,
+      metrics: like.metrics ?? { kind: 'unknown', because: 'no answer' },
+    }
   const leader = 'leader' in like ? like.leader : 'm1'
   const status: MemberStatus = {
     version: like.version ?? '3.5.16',

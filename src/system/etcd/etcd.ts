@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { Failure } from '../../model/fault.js'
 import {
   type ClusterView,
+  isBeingDefragmented,
   labelOf,
   type Member,
   type MemberId,
@@ -126,7 +127,13 @@ export class EtcdCluster implements Etcd {
       }
     }
     const started = member.name === '' ? 'it has not started yet' : 'it has no client URL in the member list'
-    return { kind: 'unreachable', member, problem: problems.length === 0 ? started : problems.join('; ') }
+    const problem = problems.length === 0 ? started : problems.join('; ')
+    const own = urls.find(url => (this.#answering.get(url) ?? member.id) === member.id) // or nobody answered there yet
+    if (own === undefined)
+      return { kind: 'unreachable', member, problem, metrics: { kind: 'unknown', because: problem } }
+    const metrics = await this.#at(own).metrics.read()
+    const busy = isBeingDefragmented(metrics) ? '; it is being defragmented' : ''
+    return { kind: 'unreachable', member, problem: `${problem}${busy}`, metrics }
   }
 
   async #read(member: Member, url: string): Promise<Read> {
