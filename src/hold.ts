@@ -1,21 +1,29 @@
 import { pausedBy, tooSoonAfter } from './decide/admission.js'
-import { leaderOf } from './decide/cluster.js'
+import { voters } from './decide/cluster.js'
 import { type Coordination, type LastRun, type Memory, nothingRemembered } from './model/coordination.js'
 import { describe, Failure, faultOf } from './model/fault.js'
-import type { ClusterView, MemberId } from './model/member.js'
+import type { ClusterView } from './model/member.js'
 import type { Policy } from './model/policy.js'
 import type { Verdict } from './model/verdict.js'
 import type { HostLock, World } from './model/world.js'
 
+/** A run that was killed keeps other nodes away for so long; a renewal a second has many tries in it. */
+const TTL_MS = 15_000
+/** The only voter renews no lease while it is defragmented, for which the run has a deadline of its own. */
+const TTL_OF_SINGLE_MS = 30 * 60_000
+/** No run takes so long, so its holder hangs, on a disk of its backup for one. */
+const TOO_LONG_MS = 12 * 3_600_000
+
 /** What makes this run the only one, and what the one before it left. */
 export type Hold = Readonly<{
   kind: 'held'
+  memory: Memory
   /** Aborted when another run may be at work; its reason says why. */
   lost: AbortSignal
-  /** Who led when it was taken, where there is no lock in etcd. */
-  ledAtFirst: MemberId | undefined
+  /** In etcd, and not on this host alone. */
+  isLocked: boolean
   warnings: readonly string[]
-  /** Asks before a step whether all is as it was. Aborts `lost` if not. */
+  /** Asks before a step whether all is as it was; aborts `lost` if not. */
   confirm(): Promise<void>
   /** Leaves the record and gives the locks back; resolves to what went wrong with that. Never throws. */
   leave(run: LastRun | undefined): Promise<readonly string[]>
@@ -62,10 +70,22 @@ async function inEtcd(
   stop: AbortSignal,
 ): Promise<Hold | Verdict> {
   const { coordination } = world
+  const request = {
+    waitMs,
+    isOnlyOneHere: host.kind === 'held',
+    ttlMs: voters(view).length === 1 ? TTL_OF_SINGLE_MS : TTL_MS,
+    waiting: (by: string) =>
+      world.tell({ event: 'waiting', because: `another run, ${by}, is at this cluster` }),
+  }
   const lock = policy.coordinates
-    ? await coordination.lock(waitMs, host.kind === 'held', stop)
+    ? await coordination.lock(request, stop)
     : ({ kind: 'none', because: 'refused', problem: '' } as const)
-  if (lock.kind === 'busy') return elsewhere(lock.by)
+  if (lock.kind === 'busy') {
+    const hours = Math.floor((world.now() - (lock.since ?? world.now())) / 3_600_000)
+    if (hours * 3_600_000 < TOO_LONG_MS) return elsewhere(lock.by)
+    const problem = `another run, ${lock.by}, has had the lock in etcd for ${hours} h, longer than any run takes: end that process`
+    throw new Failure({ kind: 'refused', check: 'oneRunner', problem })
+  }
   if (lock.kind === 'none' && lock.because === 'unanswered' && !policy.forceUnhealthy) {
     const problem = `the lock in etcd that keeps other nodes' runs away cannot be had: ${lock.problem}; try again, or go without it with --no-coordination`
     throw new Failure({ kind: 'refused', check: 'oneRunner', problem })
@@ -75,20 +95,33 @@ async function inEtcd(
     await letGo(host)
     return problem === undefined ? [] : [problem]
   }
+  const pauseNow = async (memory: Memory) =>
+    pausedBy(await world.nodePause(), 'node', world.now()) ?? pausedBy(memory.pause, 'cluster', world.now())
   // Read again under the lock: the run that had it until now may have completed.
   const memory = await recall(coordination)
-  const verdict =
-    pausedBy(memory.pause, 'the cluster', world.now()) ??
-    (policy.coordinates ? tooSoonAfter(memory.lastRun, world.now(), policy) : undefined)
-  if (verdict !== undefined) {
+  try {
+    const verdict =
+      (await pauseNow(memory)) ??
+      (policy.coordinates ? tooSoonAfter(memory.lastRun, world.now(), policy) : undefined)
+    if (verdict !== undefined) {
+      await release()
+      return verdict
+    }
+  } catch (error) {
     await release()
-    return verdict
+    throw error
   }
   const paused = new AbortController()
+  const lost = AbortSignal.any([
+    paused.signal,
+    ...(host.kind === 'held' ? [host.lost] : []),
+    ...(lock.kind === 'held' ? [lock.lost] : []),
+  ])
   return {
     kind: 'held',
-    lost: lock.kind === 'held' ? AbortSignal.any([lock.lost, paused.signal]) : paused.signal,
-    ledAtFirst: lock.kind === 'held' ? undefined : leaderOf(view)?.id,
+    memory,
+    lost,
+    isLocked: lock.kind === 'held',
     warnings: [
       ...(host.kind === 'none' ? [`another run on this host would not be noticed: ${host.problem}`] : []),
       ...(lock.kind === 'none' && policy.coordinates
@@ -99,21 +132,20 @@ async function inEtcd(
     ],
     confirm: async () => {
       if (lock.kind === 'held') await lock.confirm()
-      const { pause } = await recall(coordination)
-      const now = pausedBy(pause, 'the cluster', world.now())
+      const now = await pauseNow(await recall(coordination))
       if (now !== undefined) paused.abort(`a pause: ${now.because}`)
     },
     leave: async run => {
-      const lost = lock.kind === 'held' && lock.lost.aborted
       const problems: string[] = []
-      if (policy.coordinates && run !== undefined && !lost) {
-        try {
+      const attempt = async (what: string, work: () => Promise<readonly string[]>) =>
+        problems.push(...(await work().catch(error => [`${what}: ${describe(faultOf(error))}`])))
+      if (policy.coordinates && run !== undefined && !lost.aborted)
+        await attempt('no record of this run is left in etcd', async () => {
           await coordination.record(run)
-        } catch (error) {
-          problems.push(`no record of this run is left in etcd: ${describe(faultOf(error))}`)
-        }
-      }
-      return [...problems, ...(await release())]
+          return []
+        })
+      await attempt('the locks could not be given back', release)
+      return problems
     },
   }
 }

@@ -4,7 +4,9 @@ import { pausedBy } from './decide/admission.js'
 import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
 import { decide } from './decide/decide.js'
+import { stillNoSpace } from './decide/disarm.js'
 import { pacesOf } from './decide/forecast.js'
+import { reignAt } from './decide/gates.js'
 import { leftAlone } from './decide/leftAlone.js'
 import { type Hold, recall, takeHold } from './hold.js'
 import { type LastRun, type Memory, nothingRemembered } from './model/coordination.js'
@@ -12,7 +14,7 @@ import { describe, type Fault, faultOf } from './model/fault.js'
 import type { ClusterView } from './model/member.js'
 import type { Policy } from './model/policy.js'
 import type { RunReport } from './model/report.js'
-import type { Progress, Step } from './model/step.js'
+import type { Progress, Reign, Step } from './model/step.js'
 import { exitCodeOf, type Verdict } from './model/verdict.js'
 import type { World } from './model/world.js'
 
@@ -62,11 +64,15 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
     (error): Verdict => ({ kind: 'failed', fault: endedBy(error, course, broken.signal) }),
   )
   stop.removeEventListener('abort', onStop)
-  const left = (await course.hold?.leave(recordOf(course, verdict, world))) ?? []
+  const left = (await course.hold?.leave(recordOf(course, verdict, world, policy))) ?? []
   const report = reportOf(course, verdict, policy, { startedAt, endedAt: world.now() }, left)
   world.tell({ event: 'ended', report })
   return report
 }
+
+/** Waits that nothing is wrong behind. */
+const isHarmless = (check: string): boolean =>
+  check === 'pause' || check === 'justStarted' || check === 'calm'
 
 async function follow(
   course: Course,
@@ -75,11 +81,12 @@ async function follow(
   signal: AbortSignal,
   breakOff: (lost: AbortSignal) => void,
 ): Promise<Verdict> {
-  const paused = pausedBy(await world.nodePause(), 'this node', world.now())
+  const paused = pausedBy(await world.nodePause(), 'node', world.now())
   if (paused !== undefined) return paused
   let calmLooks = 0
+  let reign: Reign | undefined
   let stepEndedAt = world.now()
-  let waiting: { since: number; because: string } | undefined
+  let waiting: { since: number; check: string; because: string } | undefined
   for (;;) {
     signal.throwIfAborted()
     const lookedAt = world.now() // what is given up on is seen once more, though we were asleep until the time was over
@@ -89,19 +96,24 @@ async function follow(
     if (course.before === undefined) {
       course.before = view
       course.memory = await recall(world.coordination)
-      const held = pausedBy(course.memory.pause, 'the cluster', world.now())
+      const held = pausedBy(course.memory.pause, 'cluster', world.now())
       if (held !== undefined) return held
     }
+    if (course.hold?.isLocked === false) reign ??= reignAt(view)
     const decision = decide(view, course.progress, policy, {
       calmLooks,
       sinceStepMs: world.now() - stepEndedAt,
       earlier: course.memory.lastRun?.paces ?? [],
-      ledAtFirst: course.hold?.ledAtFirst,
+      reign,
     })
     if (decision.kind === 'wait') {
       if (waiting?.because !== decision.because && !decision.calming)
         world.tell({ event: 'waiting', because: decision.because })
-      waiting = { since: waiting?.since ?? world.now(), because: decision.because }
+      const { check, because } = decision
+      // A pause or a young member is no trouble: what comes after it has its own time.
+      const since =
+        waiting === undefined || isHarmless(waiting.check) !== isHarmless(check) ? world.now() : waiting.since
+      waiting = { since, check, because }
       if (lookedAt - waiting.since < decision.patienceMs) {
         await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
         continue
@@ -115,7 +127,10 @@ async function follow(
       const hold = await takeHold(world, view, policy, signal)
       if (hold.kind !== 'held') return hold
       course.hold = hold
+      course.memory = hold.memory
       hold.lost.addEventListener('abort', () => breakOff(hold.lost))
+      if (hold.lost.aborted) breakOff(hold.lost)
+      waiting = undefined
       continue // the last look may be older than the end of another run
     }
     await course.hold.confirm()
@@ -130,24 +145,39 @@ async function follow(
   }
 }
 
-/** A member whose call is still open is worth more words than the signal that came meanwhile. */
+/** A call that failed, or whose end is unknown, is worth more words than the signal that came meanwhile. */
 function endedBy(error: unknown, { progress }: Course, signal: AbortSignal): Fault {
-  const last = progress.at(-1)?.outcome
-  if (last?.kind === 'unanswered') return last.fault
+  const last = progress.at(-1)
+  if (last?.outcome.kind === 'unanswered') return last.outcome.fault
+  if (last?.outcome.kind === 'failed' && (last.kind === 'defragment' || last.kind === 'disarm'))
+    return last.outcome.fault
   return signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
 }
 
 /** What the next run is to know of this one; nothing of one that touched nothing. */
-function recordOf({ progress, memory }: Course, verdict: Verdict, world: World): LastRun | undefined {
+function recordOf(
+  { progress, memory, after }: Course,
+  verdict: Verdict,
+  world: World,
+  policy: Policy,
+): LastRun | undefined {
   if (progress.length === 0 || verdict.kind === 'skipped') return undefined
+  const earlier = memory.lastRun?.paces ?? []
+  const left =
+    after === undefined
+      ? 0
+      : leftAlone(after, progress, policy, { earlier }).filter(one => !one.isLearner).length
   const measured = pacesOf(progress)
-  const older = (memory.lastRun?.paces ?? []).filter(
-    pace => !measured.some(({ member }) => member === pace.member),
+  const members = new Set(after?.members.map(({ member }) => member.id))
+  const older = earlier.filter(
+    ({ member }) => members.has(member) && !measured.some(pace => pace.member === member),
   )
   return {
     by: world.host,
     endedAt: world.now(),
     verdict: verdict.kind,
+    backedUp: progress.some(({ kind, outcome }) => kind === 'snapshot' && outcome.kind === 'done'),
+    leftAlone: left,
     exitCode: exitCodeOf(verdict),
     reason: verdict.kind === 'failed' ? describe(verdict.fault) : undefined,
     paces: [...measured, ...older],
@@ -174,6 +204,7 @@ function reportOf(
       ...warnings,
       ...(hold === undefined ? [] : [...memory.problems, ...hold.warnings]),
       ...warned(progress, verdict),
+      ...(policy.disarms || after === undefined ? [] : [stillNoSpace(after) ?? []].flat()),
       ...left,
     ],
   }
@@ -192,7 +223,7 @@ const warned = (progress: Progress, verdict: Verdict): readonly string[] =>
         const { fault } = outcome
         if (verdict.kind === 'failed' && verdict.fault === fault) return []
         // The run went on, and it does so only where the member was ready again.
-        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered'
+        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered' && verdict.kind === 'completed'
         return [isBack ? `${fault.call}: ${fault.problem}; it was over later on` : describe(fault)]
       }
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import {
   access,
@@ -17,7 +18,7 @@ import { Failure } from '../model/fault.js'
 
 /** Names of files under way carry the process id, so that a later run can tell a dead run's from a live one's. */
 const underWay = (path: string, owner: string, kind: 'spool' | 'partial'): string =>
-  join(dirname(path), `.${basename(path)}.${owner}.${kind}`)
+  join(dirname(path), `.${basename(path)}.${owner}-${randomUUID().slice(0, 8)}.${kind}`)
 
 /** Bytes between two looks at the free disk. */
 const LOOK_EVERY = 4 * 1024 * 1024
@@ -43,7 +44,6 @@ export class OwnFile implements AsyncDisposable {
   /** Creates it beside `target`, mode 0600 from the first byte; never follows or reuses what is there. */
   static async create(target: string, kind: 'spool' | 'partial'): Promise<OwnFile> {
     const path = underWay(target, await ownId(), kind)
-    await rm(path, { force: true }) // a dead run had our process id
     const handle = await open(path, 'wx+', 0o600)
     await handle.chmod(0o600) // a umask may have taken more away
     return new OwnFile(path, handle)
@@ -76,6 +76,11 @@ export class OwnFile implements AsyncDisposable {
    */
   async replace(target: string): Promise<string | undefined> {
     await this.handle.sync()
+    const [ours, there] = await Promise.all([this.handle.stat(), lstat(this.path)])
+    if (ours.dev !== there.dev || ours.ino !== there.ino)
+      throw new Error(
+        `${this.path} is not the file any more that was written; does another program write there?`,
+      )
     await rename(this.path, target)
     this.#kept = true
     try {
@@ -100,10 +105,10 @@ export async function removeLeftovers(target: string): Promise<void> {
   const files = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile())
   for (const { name: entry } of files) {
     const owner = entry.startsWith(prefix)
-      ? /^(\d+)\.(?:spool|partial)$/.exec(entry.slice(prefix.length))?.[1]
+      ? /^(\d+)(?:-[0-9a-f]{8})?\.(?:spool|partial)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
     if (owner === undefined) continue
-    const lives = owner !== (await ownId()) && (await isOurs(owner))
+    const lives = owner !== (await ownId()) && (await isOurs(owner)) // one of ours was a dead run's with our process id
     if (!lives) await rm(join(folder, entry), { force: true })
   }
 }
@@ -147,6 +152,11 @@ export async function checkTarget(target: string): Promise<void> {
     throw fail(
       `anybody may write to its folder ${dirname(target)} (mode ${(folder.mode & 0o7777).toString(8)}), and the archive holds every secret; chmod o-w it or set --backup-path`,
     )
+  const owner = (await stat('/proc/self')).uid
+  if (folder.uid !== 0 && folder.uid !== owner)
+    throw fail(
+      `its folder ${dirname(target)} belongs to user ${folder.uid}, who can swap the archive; chown it or set --backup-path`,
+    )
   const present = await lstat(target).catch(() => undefined)
   if (present?.isSymbolicLink())
     throw fail(
@@ -168,9 +178,8 @@ export async function checkTarget(target: string): Promise<void> {
 export const roomToSpool = (snapshotBytes: number): number =>
   Math.ceil(snapshotBytes * 1.5) + 16 * 1024 * 1024
 
-/** An archive alone: Kubernetes' objects shrink to an eighth, what is hard to compress to less than half. */
-export const roomToCompress = (snapshotBytes: number): number =>
-  Math.ceil(snapshotBytes * 0.5) + 4 * 1024 * 1024
+/** An archive alone: Kubernetes' objects shrink to an eighth. */
+export const roomToCompress = (snapshotBytes: number): number => Math.ceil(snapshotBytes / 8)
 
 /** What a backup leaves free: 5 % of the file system, 64 MiB of a large one. */
 export async function reserveOf(folder: string): Promise<number> {

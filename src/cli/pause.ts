@@ -16,7 +16,7 @@ export const pauseCommand: Command = async context => {
   say(context, { paused: own.scope, until: new Date(pause.until).toISOString(), reason: own.reason })
   if (config.values.output === 'text')
     out.stdout.write(
-      `${where} is paused until ${new Date(pause.until).toISOString()}; no run begins before that, or before etcd-defrag resume${own.scope === 'node' ? ' --scope node' : ''}\n`,
+      `${where} is paused until ${new Date(pause.until).toISOString()}; no run begins before that, or before etcd-defrag resume --scope ${own.scope}\n`,
     )
   return 0
 }
@@ -52,7 +52,7 @@ async function inEtcd<T>(
   } catch (error) {
     const fault = faultOf(error)
     if (fault.kind !== 'etcd' && fault.kind !== 'refused') throw error
-    const problem = `${describe(fault)}; the pause of the cluster is kept in etcd, that of a node is not: --scope node`
+    const problem = `${describe(fault)}; the pause of a cluster is kept in its etcd, that of a node is not (--scope node)`
     throw new Failure({ kind: 'refused', check: 'pause', problem }, error)
   } finally {
     etcd.close()

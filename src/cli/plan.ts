@@ -45,7 +45,7 @@ async function previewOf(
 ): Promise<Preview> {
   const memory = await recall(coordination)
   const nothing = (verdict: Verdict): Preview => ({
-    plan: { steps: [], leftAlone: [], verdict },
+    plan: { steps: [], leftAlone: [], waits: [], verdict },
     warnings: memory.problems,
   })
   const paused = heldOff(memory, nodePause)
@@ -56,11 +56,13 @@ async function previewOf(
   if (soon !== undefined) return nothing(soon)
   try {
     const disks = await checkDisks(view, policy)
-    return { plan, warnings: [...cautions(view, policy), ...disks, ...memory.problems] }
+    const waits = plan.waits.map(because => `a run would first wait for this to be over: ${because}`)
+    const running = memory.holder === undefined ? [] : [`a run is at work: ${memory.holder}`]
+    return { plan, warnings: [...running, ...waits, ...cautions(view, policy), ...disks, ...memory.problems] }
   } catch (error) {
     return nothing({ kind: 'failed', fault: faultOf(error) })
   }
 }
 
 const heldOff = (memory: Memory, nodePause: Pause | undefined): Verdict | undefined =>
-  pausedBy(nodePause, 'this node', Date.now()) ?? pausedBy(memory.pause, 'the cluster', Date.now())
+  pausedBy(nodePause, 'node', Date.now()) ?? pausedBy(memory.pause, 'cluster', Date.now())

@@ -23,7 +23,10 @@ export const statusCommand: Command = async ({ config, out, stop, own }) => {
     const memory = await recall(await coordinationOf(config, etcd))
     const nodePause = await new PauseFile(config.values['state-dir']).read()
     const standing = { memory, nodePause, now: Date.now() }
-    const quotas = view.members.filter(isReachable).flatMap(m => quotaOf(m) ?? [])
+    const quotas = view.members
+      .filter(isReachable)
+      .flatMap(m => quotaOf(m) ?? [])
+      .filter(Number.isFinite)
     const quota = quotas.length === 0 ? config.quota : Math.min(...quotas)
     const color = colorsFor(out.colors && out.stdout.isTTY === true)
     const text = isJson

@@ -29,8 +29,10 @@ export const duration: Parse<number> = value => {
 /** The same, or `0s` for none. */
 export const durationOrNone: Parse<number> = value => (/^0(?:ms|s|m|h)$/.test(value) ? 0 : duration(value))
 
-/** The same in days too, `7d`, and up to thirty of them. */
+/** The same, longer: in days too, `7d`, and up to thirty of them; in hours, `48h`. */
 export const longDuration: Parse<number> = value => {
+  const [, hours] = /^(\d{1,3})h$/.exec(value) ?? []
+  if (hours !== undefined && Number(hours) > 24 && Number(hours) <= 720) return Number(hours) * 3_600_000
   const [, days] = /^(\d+)d$/.exec(value) ?? []
   if (days === undefined) return duration(value)
   if (Number(days) < 1 || Number(days) > 30) throw new Error(`is ${quoted(value)}; expected at most 30d`)

@@ -30,7 +30,11 @@ const remoteDisks = (view: ClusterView): readonly string[] =>
     if (m.member.id === view.local || !isReachable(m)) return []
     const { dbSize, dbSizeInUse } = m.status
     const quota = quotaOf(m)
-    if (quota === undefined || dbSize + dbSizeInUse <= quota) return []
+    if (quota === undefined)
+      return [
+        `member ${labelOf(m.member)}: neither its quota nor the free disk of its node can be seen from here`,
+      ]
+    if (dbSize + dbSizeInUse <= quota) return []
     return [
       `member ${labelOf(m.member)}: its file of ${dbSize} bytes and the copy of ${dbSizeInUse} that a defragmentation makes are more than its quota of ${quota}; see to it that its disk has room for both`,
     ]

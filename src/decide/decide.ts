@@ -24,7 +24,7 @@ export const undisturbed: Circumstances = {
   calmLooks: Number.POSITIVE_INFINITY,
   sinceStepMs: Number.POSITIVE_INFINITY,
   earlier: [],
-  ledAtFirst: undefined,
+  reign: undefined,
 }
 
 /**
@@ -47,8 +47,8 @@ export function decide(
 
 const rules: readonly Rule[] = [
   checked,
-  leadershipIsOurs,
   settled,
+  leadershipIsOurs,
   othersAtWork,
   calmed,
   paused,

@@ -32,6 +32,7 @@ export function defragmentNext(
     const { settleTimeoutMs: patienceMs } = policy
     return {
       kind: 'wait',
+      check: 'leaderElected',
       because: 'no leader is elected yet',
       otherwise: action,
       patienceMs,

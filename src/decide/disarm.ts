@@ -1,16 +1,24 @@
-import { type ClusterView, labelOf, type Member, type Reachable } from '../model/member.js'
+import { type ClusterView, labelOf, type Member, type MemberId, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { Decision, Progress } from '../model/step.js'
-import { alarmsOf, isReachable, quotaOf } from './cluster.js'
+import { find, isReachable, quotaOf } from './cluster.js'
 import { recordsOf } from './progress.js'
 
 type NoSpace = Readonly<{ member: Member; problem: string | undefined }>
 
-/** Members with a NOSPACE alarm, and what each still lacks to have it taken back. */
-export const noSpaceOf = (view: ClusterView): readonly NoSpace[] =>
-  view.members
-    .filter(m => alarmsOf(view, m.member.id).includes('NOSPACE'))
-    .map(m => ({ member: m.member, problem: isReachable(m) ? overQuota(m) : 'it cannot be reached' }))
+/** Members with a NOSPACE alarm, and what each still lacks to have it taken back; one that was removed lacks nothing. */
+export const noSpaceOf = (view: ClusterView): readonly NoSpace[] => {
+  const raised = view.members.filter(isReachable).flatMap(m => m.status.alarms)
+  const ids = new Set(raised.filter(({ kind }) => kind === 'NOSPACE').map(({ member }) => member))
+  return [...ids].map(id => {
+    const m = find(view, id)
+    if (m === undefined) return { member: removed(id), problem: undefined }
+    return { member: m.member, problem: isReachable(m) ? overQuota(m) : 'it cannot be reached' }
+  })
+}
+
+/** etcd keeps the alarm of a member that is no more, and takes no writes because of it. */
+const removed = (id: MemberId): Member => ({ id, name: '', peerUrls: [], clientUrls: [], learner: false })
 
 function overQuota(subject: Reachable): string | undefined {
   const { dbSize } = subject.status

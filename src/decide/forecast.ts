@@ -9,33 +9,40 @@ const ASSUMED_BYTES_PER_MS = 40_000
 /** Of fewer bytes in use, opening and renaming the file is most of the time. */
 const TELLING_BYTES = 16 * 1024 * 1024
 
-/** How this run's members did, for this run's others and for the next one. */
+/**
+ * How this run's members did, for this run's others and for the next one. The steps of a plan took no time; a call
+ * without an answer took longer than it was waited for.
+ */
 export const pacesOf = (progress: Progress): readonly Pace[] =>
   recordsOf(progress, 'defragment').flatMap(({ step, outcome, tookMs }) => {
-    if (outcome.kind !== 'done') return []
+    if (outcome.kind === 'unanswered')
+      return [{ member: step.member.id, bytes: step.size.dbSizeInUse, tookMs }]
+    if (outcome.kind !== 'done' || tookMs === 0) return []
     const { before, after } = outcome.result
     return [{ member: step.member.id, bytes: after?.dbSize ?? before.dbSizeInUse, tookMs }]
   })
 
 /**
- * How long the member will be out: its bytes in use at the slowest pace of this run, else at its own of the last run,
- * else at the slowest of that, else at a slow disk's.
+ * How long the member will be out: its bytes in use at the slowest pace of this run and its own of the last one, since
+ * disks differ; else at the slowest of the last run, else at a slow disk's.
  */
 export function stallOf(
   { member, status }: Reachable,
   progress: Progress,
   { earlier }: Pick<Circumstances, 'earlier'>,
 ): Stall {
-  const own = earlier.filter(pace => pace.member === member.id)
-  for (const [basis, paces] of [
-    ['thisRun', pacesOf(progress)],
-    ['lastRun', own],
-    ['lastRun', earlier],
-  ] as const) {
-    const rates = paces.filter(p => p.bytes >= TELLING_BYTES).map(p => p.bytes / Math.max(1, p.tookMs))
-    if (rates.length > 0) return { ms: Math.ceil(status.dbSizeInUse / Math.min(...rates)), basis }
-  }
-  return { ms: Math.ceil(status.dbSizeInUse / ASSUMED_BYTES_PER_MS), basis: 'assumed' }
+  const slowest = (paces: readonly Pace[]): number =>
+    Math.min(...paces.filter(p => p.bytes >= TELLING_BYTES).map(p => p.bytes / Math.max(1, p.tookMs)))
+  const now = slowest(pacesOf(progress))
+  const own = slowest(earlier.filter(pace => pace.member === member.id))
+  const all = slowest(earlier)
+  const at = (rate: number, basis: Stall['basis']): Stall => ({
+    ms: Math.ceil(status.dbSizeInUse / rate),
+    basis,
+  })
+  if (Number.isFinite(own) && own <= now) return at(own, 'lastRun')
+  if (Number.isFinite(now)) return at(now, 'thisRun')
+  return Number.isFinite(all) ? at(all, 'lastRun') : at(ASSUMED_BYTES_PER_MS, 'assumed')
 }
 
 /** Why a member is not defragmented at all; undefined when its stall is one that can be borne. */
@@ -52,5 +59,5 @@ export function tooLongOut(
     lastRun: 'at the pace of the last run',
     assumed: "at a slow disk's pace, since none was measured yet",
   }[stall.basis]
-  return `member ${labelOf(subject.member)} would be out for about ${Math.round(stall.ms / 1000)} s (${subject.status.dbSizeInUse} bytes in use, ${basis}), longer than the ${policy.maxStallMs / 1000} s of --max-stall`
+  return `member ${labelOf(subject.member)} would be out for about ${Math.round(stall.ms / 1000)} s (${subject.status.dbSizeInUse} bytes in use, ${basis}), longer than the ${policy.maxStallMs / 1000} s of --max-stall; raise that for one run at a quiet hour, which measures it anew`
 }

@@ -1,7 +1,7 @@
 import { type ClusterView, isBeingDefragmented, labelOf, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Circumstances, Decision, Progress } from '../model/step.js'
-import { lagOf, leaderOf } from './cluster.js'
+import type { Circumstances, Decision, Progress, Reign } from '../model/step.js'
+import { isReachable, lagOf, leaderOf } from './cluster.js'
 import { recordsOf } from './progress.js'
 import { waitFor } from './settle.js'
 import { needsStrictLag } from './versions.js'
@@ -48,6 +48,14 @@ export function othersAtWork(view: ClusterView, progress: Progress, policy: Poli
   )
 }
 
+/** Who leads, and at which term. */
+export const reignAt = (view: ClusterView): Reign => ({ leader: leaderOf(view)?.id, term: termOf(view) })
+
+const termOf = (view: ClusterView): bigint =>
+  view.members
+    .filter(isReachable)
+    .reduce((highest, { status }) => (status.raftTerm > highest ? status.raftTerm : highest), 0n)
+
 /**
  * Without a lock in etcd, leadership that moved by other hands than ours may have set a run on another node to work:
  * this one leaves the rest to whoever that is.
@@ -56,16 +64,19 @@ export function leadershipIsOurs(
   view: ClusterView,
   progress: Progress,
   _policy: Policy,
-  { ledAtFirst }: Circumstances,
+  { reign }: Circumstances,
 ): Decision | undefined {
   const leader = leaderOf(view)
-  if (ledAtFirst === undefined || leader === undefined || progress.length === 0) return undefined
-  const ours = new Set([ledAtFirst])
-  for (const { outcome } of recordsOf(progress, 'moveLeader')) {
+  if (reign?.leader === undefined || leader === undefined || progress.length === 0) return undefined
+  const moves = recordsOf(progress, 'moveLeader')
+  const ours = new Set([reign.leader])
+  for (const { outcome } of moves) {
     if (outcome.kind === 'done') ours.add(outcome.result.to.id)
     else if (outcome.kind !== 'warned' && outcome.transferee !== undefined) ours.add(outcome.transferee)
   }
-  if (ours.has(leader.id)) return undefined
+  // A term has one leader (raft, section 5.1), so more terms than moves of ours are elections by other hands.
+  const isOurs = ours.has(leader.id) && termOf(view) - reign.term <= BigInt(moves.length)
+  if (isOurs) return undefined
   const problem = `leadership has moved to ${labelOf(leader)}, not by this run, and without a lock in etcd a run there could be at work; run again when the cluster is calm`
   return {
     kind: 'stop',

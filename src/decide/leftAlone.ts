@@ -1,4 +1,4 @@
-import type { ClusterView } from '../model/member.js'
+import type { ClusterView, Member } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { LeftAlone } from '../model/report.js'
 import type { Circumstances, Progress } from '../model/step.js'
@@ -21,10 +21,17 @@ export function leftAlone(
         ? undefined
         : `cannot be reached: ${m.problem}`
     if (because === undefined || touched.has(m.member.id)) return []
-    return [{ member: m.member.id, name: m.member.name, because }]
+    return [leaveAlone(m.member, because)]
   })
   return [...unfit, ...refusedMembers(view, progress, policy, circumstances)]
 }
+
+const leaveAlone = ({ id, name, learner }: Member, because: string): LeftAlone => ({
+  member: id,
+  name,
+  because,
+  isLearner: learner,
+})
 
 /** Members that would be out for too long. */
 export const refusedMembers = (
@@ -35,5 +42,5 @@ export const refusedMembers = (
 ): readonly LeftAlone[] =>
   pendingMembers(view, progress).flatMap(m => {
     const because = tooLongOut(m, progress, policy, circumstances)
-    return because === undefined ? [] : [{ member: m.member.id, name: m.member.name, because }]
+    return because === undefined ? [] : [leaveAlone(m.member, because)]
   })

@@ -1,8 +1,9 @@
-import type { ClusterView, MemberId, MemberView } from '../model/member.js'
+import type { ClusterView, MemberId, MemberView, Metrics } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { LeftAlone } from '../model/report.js'
 import type { Action, Circumstances, Progress, Step, StepRecord } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
+import { isReachable } from './cluster.js'
 import { decide, undisturbed } from './decide.js'
 import { leftAlone } from './leftAlone.js'
 
@@ -10,6 +11,8 @@ import { leftAlone } from './leftAlone.js'
 export type Plan = Readonly<{
   steps: readonly Readonly<{ step: Step; because: string }>[]
   leftAlone: readonly LeftAlone[]
+  /** What a run would wait for before its first step. */
+  waits: readonly string[]
   verdict: Verdict
 }>
 
@@ -22,14 +25,21 @@ export function planOf(
   let assumed = view
   let progress: Progress = []
   const steps: Extract<Action, { kind: 'do' }>[] = []
+  const waits: string[] = []
   for (;;) {
     // Time alone makes a member old enough; the cautions tell that a run would wait for it.
     const next = decide(assumed, progress, { ...policy, minUptimeMs: 0 }, { ...undisturbed, earlier })
+    if (next.kind === 'wait' && !waits.includes(next.because)) {
+      waits.push(next.because)
+      assumed = calmed(assumed)
+      continue
+    }
     const decision = next.kind === 'wait' ? next.otherwise : next
     if (decision.kind === 'stop')
       return {
         steps,
         leftAlone: steps.length === 0 ? [] : leftAlone(assumed, progress, policy, { earlier }),
+        waits,
         verdict: decision.verdict,
       }
     steps.push(decision)
@@ -39,7 +49,7 @@ export function planOf(
 }
 
 function assumedRecord(step: Step, because: string): StepRecord {
-  const common = { because, startedAt: 0, tookMs: step.kind === 'defragment' ? step.stall.ms : 0 }
+  const common = { because, startedAt: 0, tookMs: 0 }
   const warnings: readonly string[] = []
   switch (step.kind) {
     case 'defragment': {
@@ -76,6 +86,24 @@ function assumedView(view: ClusterView, step: Step): ClusterView {
     return { ...view, members: view.members.map(m => disarmed(m, new Set(step.members.map(({ id }) => id)))) }
   return view
 }
+
+/** What time brings: everything applied, nothing received, nobody else at work. */
+const calmed = (view: ClusterView): ClusterView => ({
+  ...view,
+  members: view.members.map(m => {
+    if (m.kind === 'unreachable') return m
+    const metrics: Metrics =
+      m.metrics.kind === 'known'
+        ? { ...m.metrics, isDefragmenting: false, isReceivingSnapshot: false }
+        : m.metrics
+    return { ...m, metrics, status: { ...m.status, raftAppliedIndex: highestCommitOf(view) } }
+  }),
+})
+
+const highestCommitOf = (view: ClusterView): bigint =>
+  view.members
+    .filter(isReachable)
+    .reduce((highest, { status }) => (status.raftIndex > highest ? status.raftIndex : highest), 0n)
 
 const disarmed = (m: MemberView, ids: ReadonlySet<MemberId>): MemberView =>
   m.kind === 'reachable'

@@ -81,6 +81,7 @@ export function waitFor(
     last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind, check, problem }
   return {
     kind: 'wait',
+    check,
     because: problem,
     otherwise: { kind: 'stop', verdict: { kind: 'failed', fault } },
     patienceMs: policy.settleTimeoutMs,

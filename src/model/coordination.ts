@@ -18,6 +18,9 @@ export type LastRun = Readonly<{
   /** The exit code that went with it, and the reason of a failure. */
   exitCode: number
   reason: string | undefined
+  /** Whether it left a verified backup, and how many members it left out. */
+  backedUp: boolean
+  leftAlone: number
   paces: readonly Pace[]
 }>
 
@@ -49,19 +52,28 @@ export type ClusterLock = Readonly<
       /** Gives it back; resolves to what went wrong, in which case it expires by itself. */
       release(): Promise<string | undefined>
     }
-  | { kind: 'busy'; by: string }
+  /** `since`: ms since the epoch, by the holder's clock. */
+  | { kind: 'busy'; by: string; since: number | undefined }
   /** `refused`: etcd takes no writes (NOSPACE) or none from us (permissions). `unanswered`: anything else. */
   | { kind: 'none'; problem: string; because: 'refused' | 'unanswered' }
 >
 
+export type LockRequest = Readonly<{
+  /** How long another holder is waited for. */
+  waitMs: number
+  /** No other run of this host can live (the host lock is ours), so a lock of this host is a dead run's: it is taken over. */
+  isOnlyOneHere: boolean
+  /** After the last renewal that etcd has answered. */
+  ttlMs: number
+  /** Once, when there is somebody to wait for. */
+  waiting(by: string): void
+}>
+
 /** What outlives a run, in etcd. Every method but `lock` throws `Failure` (`etcd`). */
 export type Coordination = Readonly<{
   read(): Promise<Memory>
-  /**
-   * Takes the lock, waiting `waitMs` for another holder. `isOnlyOneHere`: no other run of this host can live (the host
-   * lock is ours), so a lock of this host is a dead run's and is taken over. Rejects only when `signal` is aborted.
-   */
-  lock(waitMs: number, isOnlyOneHere: boolean, signal: AbortSignal): Promise<ClusterLock>
+  /** Rejects only when `signal` is aborted. */
+  lock(request: LockRequest, signal: AbortSignal): Promise<ClusterLock>
   record(run: LastRun): Promise<void>
   pause(pause: Pause): Promise<void>
   /** Whether there was a pause to end. */

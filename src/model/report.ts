@@ -3,7 +3,7 @@ import type { Progress } from './step.js'
 import type { Verdict } from './verdict.js'
 
 /** A member that a run does not defragment on purpose. */
-export type LeftAlone = Readonly<{ member: MemberId; name: string; because: string }>
+export type LeftAlone = Readonly<{ member: MemberId; name: string; because: string; isLearner: boolean }>
 
 /** All that one run saw and did; every output is made from it. Times are ms since the epoch. */
 export type RunReport = Readonly<{

@@ -89,7 +89,7 @@ export type Decision = Readonly<
    * Nothing may be touched now; look again, and give up with `otherwise` once that has lasted `patienceMs`. `calming`:
    * nothing is wrong, there were only too few looks to be sure.
    */
-  | { kind: 'wait'; because: string; otherwise: Action; patienceMs: number; calming: boolean }
+  | { kind: 'wait'; check: string; because: string; otherwise: Action; patienceMs: number; calming: boolean }
 >
 
 /** What a decision rests on besides the cluster as it is and the steps so far. */
@@ -100,6 +100,8 @@ export type Circumstances = Readonly<{
   sinceStepMs: number
   /** How the members did in the last run on record. */
   earlier: readonly Pace[]
-  /** Who led when the run began, where no lock keeps other runs away; undefined where one does. */
-  ledAtFirst: MemberId | undefined
+  /** The leadership under which the run began, where no lock keeps other runs away; undefined where one does. */
+  reign: Reign | undefined
 }>
+
+export type Reign = Readonly<{ leader: MemberId | undefined; term: bigint }>

@@ -23,11 +23,14 @@ export const exitCodeOf = (verdict: Verdict): number =>
 
 /** What each exit code means, for --help and the documentation. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
-  [0, 'completed, or skipped with good reason (not the leader, a single voting member)'],
+  [0, 'completed, or skipped with good reason (not the leader, a single member, another run, a pause)'],
   [69, 'a preflight check failed or etcd cannot be reached; nothing was touched'],
   [70, 'a bug in etcd-defrag'],
   [73, 'the backup failed; the previous one is still there'],
-  [75, 'interrupted by a signal; the step under way was finished or undone'],
-  [76, 'a step failed or the cluster was no longer healthy in mid-run; no further member was touched'],
+  [75, 'interrupted by a signal, a pause or the loss of the lock; the step under way was finished or undone'],
+  [
+    76,
+    'a step failed, the cluster was no longer healthy in mid-run, or members or alarms had to be left as they are',
+  ],
   [78, 'a flag, a variable or the configuration file is wrong; nothing was run'],
 ]

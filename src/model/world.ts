@@ -28,7 +28,7 @@ export type Etcd = Readonly<{
 
 /** Whether this run is the only one on this host; `by` is the process id of the other. */
 export type HostLock = Readonly<
-  | { kind: 'held'; release(): Promise<void> }
+  | { kind: 'held'; lost: AbortSignal; release(): Promise<void> }
   | { kind: 'busy'; by: string }
   | { kind: 'none'; problem: string }
 >

@@ -9,7 +9,7 @@ export type Standing = Readonly<{ memory: Memory; nodePause: Pause | undefined; 
 /** Lines for people, none where there is nothing to tell. */
 export function standingText({ memory, nodePause, now }: Standing, color: Colors): readonly string[] {
   const { lastRun, holder, problems } = memory
-  const pauses = [pausedBy(nodePause, 'this node', now), pausedBy(memory.pause, 'the cluster', now)]
+  const pauses = [pausedBy(nodePause, 'node', now), pausedBy(memory.pause, 'cluster', now)]
   const lines = [
     ...pauses.flatMap(paused => (paused === undefined ? [] : [color.yellow(sentence(paused.because))])),
     ...(holder === undefined ? [] : [`a run is at work: ${shown(holder, 100)}`]),

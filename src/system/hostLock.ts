@@ -33,7 +33,7 @@ async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promi
     file,
     'sh',
     '-c',
-    'echo held; exec cat',
+    'trap "" TERM INT HUP; echo held; exec cat', // systemd ends the whole group, and the run still finishes its step
   ]
   // In a group of its own: Ctrl-C in a terminal is for us, and must not let go of the lock under a step.
   const child = spawn('flock', args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH }, detached: true })
@@ -66,11 +66,17 @@ async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promi
       return 'outdated'
     }
     await writeFile(file, `${await readlink('/proc/self')}\n`)
+    const lost = new AbortController()
+    let isReleased = false
+    void ended.then(() => {
+      if (!isReleased) lost.abort('the loss of the lock on this host (its flock has ended)')
+    })
     const release = async () => {
+      isReleased = true
       await rm(file, { force: true })
       await letGo()
     }
-    return { kind: 'held', release }
+    return { kind: 'held', lost: lost.signal, release }
   }
   signal.throwIfAborted()
   if (code !== CONFLICT) return { kind: 'none', problem: said.trim() || `flock ended with ${code}` }

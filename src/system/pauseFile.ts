@@ -31,7 +31,8 @@ export class PauseFile {
     const partial = `${this.path}.partial`
     try {
       await mkdir(dirname(this.path), { recursive: true, mode: 0o755 })
-      const handle = await open(partial, 'w', 0o644)
+      await rm(partial, { force: true }) // of a call that was ended in the middle, or a link that somebody put there
+      const handle = await open(partial, 'wx', 0o644)
       try {
         await handle.writeFile(`${written.pause(pause)}\n`)
         await handle.sync()
@@ -39,6 +40,8 @@ export class PauseFile {
         await handle.close()
       }
       await rename(partial, this.path)
+      const folder = await open(dirname(this.path), 'r')
+      await folder.sync().finally(() => folder.close())
     } catch (cause) {
       throw this.#failure(`cannot be written (${(cause as NodeJS.ErrnoException).code ?? cause})`, cause)
     }

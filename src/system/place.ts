@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, readlink, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Holder } from './etcd/coordination.js'
 import { RUN_FOLDER } from './hostLock.js'
@@ -11,10 +11,10 @@ export async function ownPlace(): Promise<Holder> {
   const [boot, run, self] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
     stat(RUN_FOLDER).catch(() => undefined),
-    readFile('/proc/self/stat', 'utf8'),
+    readlink('/proc/self').catch(() => 'unknown'),
   ])
   return {
-    by: `process ${self.split(' ', 1)[0]} on host ${hostname()}`,
+    by: `process ${self} on host ${hostname()}`,
     place: boot === '' || run === undefined ? '' : `${boot.trim()} ${run.dev}:${run.ino}`,
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, type LabMember, until } from '../lab/cluster.js'
 import { documentOf, type Ended, etcdDefrag, start } from '../lab/command.js'
 import { fragment } from '../lab/fill.js'
@@ -130,6 +131,19 @@ describe('runs at one cluster from several hosts', { timeout: 300_000, skip }, (
     assert.equal(brief(documentOf(await other.ended)), '0 completed')
     const counts = await Promise.all(cluster.members.map(m => cluster.defragmentations(m)))
     assert.equal(sum(counts), 4)
+    assert.deepEqual(await keys(cluster), ['/etcd-defrag/last-run'])
+  })
+
+  test('the only voter renews no lease while it is out, and its run keeps the lock all the same', async () => {
+    await using cluster = await Cluster.start({ tls: false, size: 1 })
+    await fragment(cluster, 20)
+    const [only] = cluster.members
+    assert.ok(only)
+    const running = start([...cluster.flags(only), ...job, '--force-single', '--settle-timeout', '1m'])
+    const member = await hold(cluster, running)
+    await sleep(17_000)
+    member.process?.kill('SIGCONT')
+    assert.equal(brief(documentOf(await running.ended)), '0 completed')
     assert.deepEqual(await keys(cluster), ['/etcd-defrag/last-run'])
   })
 

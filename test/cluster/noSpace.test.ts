@@ -109,9 +109,11 @@ for (const suite of suites)
         const raise = (memberID: string, alarm: AlarmType) =>
           client.maintenance.alarm({ action: AlarmAction.Activate, memberID, alarm })
         await raise(members[0]?.ID ?? '', AlarmType.Nospace)
+        await raise('1234', AlarmType.Nospace) // of a member that is no more
         const report = await run(cluster)
         assert.equal(report.verdict, 'completed')
         assert.deepEqual(await alarms(cluster), [])
+        assert.equal(await takesWrites(cluster), true)
         await raise(members[0]?.ID ?? '', AlarmType.Nospace)
         await raise(members[1]?.ID ?? '', AlarmType.Corrupt)
         await run(cluster, '--force-unhealthy')

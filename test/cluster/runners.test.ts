@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Cluster } from '../lab/cluster.js'
 import { documentOf, etcdDefrag, start } from '../lab/command.js'
 import { fragment } from '../lab/fill.js'
 import { isRoot } from '../lab/loopDevice.js'
+
+/** proc(5): processes whose parent it is, and theirs. */
+async function childrenOf(pid: number): Promise<readonly number[]> {
+  const list = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  const own = list
+    .split(' ')
+    .filter(id => id !== '')
+    .map(Number)
+  return [...own, ...(await Promise.all(own.map(childrenOf))).flat()]
+}
 
 const skip = isRoot ? false : 'the lock is in /run, and that takes root'
 
@@ -29,6 +39,24 @@ describe('two runs on one host', { timeout: 120_000, skip }, () => {
     assert.equal(documentOf(await first.ended).verdict, 'completed')
     assert.equal(third.verdict, 'completed', JSON.stringify(third))
     assert.ok(Date.parse(third.steps[0].startedAt) > Date.parse(documentOf(await first.ended).endedAt))
+  })
+
+  test('what keeps the lock outlives a signal to the whole group, and the run notices when it is killed', async () => {
+    await using cluster = await Cluster.start({ tls: false })
+    await fragment(cluster, 20)
+    const job = [...cluster.flags(await cluster.leader()), '--no-trim', '--no-backup', '--output', 'json']
+    const first = start([...job, '--no-coordination', '--pause', '20s'])
+    await first.said(/"event":"stepEnded"/)
+    const helpers = await childrenOf(first.pid)
+    assert.ok(helpers.length > 0)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      for (const helper of helpers) process.kill(helper, signal)
+    const second = documentOf(await etcdDefrag([...job, '--no-coordination', '--force-nonleader']))
+    assert.equal(second.check, 'oneRunner')
+    for (const helper of helpers) process.kill(helper, 'SIGKILL')
+    const report = documentOf(await first.ended)
+    assert.deepEqual([report.exitCode, report.steps.length], [75, 1])
+    assert.equal(report.reason, 'interrupted by the loss of the lock on this host (its flock has ended)')
   })
 
   test('a run that was killed holds nobody up', async () => {

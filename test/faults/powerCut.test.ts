@@ -37,7 +37,8 @@ describe('a power cut', { timeout: 300_000, skip: noDisks }, () => {
       if (!isOver) process.kill(running.pid, 'SIGCONT')
       const names = await readdir(cut.mountPoint)
       const others = names.filter(
-        name => !/^(etcd-backup\.xz|lost\+found|\.etcd-backup\.xz\.\d+\.(spool|partial))$/.test(name),
+        name =>
+          !/^(etcd-backup\.xz|lost\+found|\.etcd-backup\.xz\.\d+-[0-9a-f]{8}\.(spool|partial))$/.test(name),
       )
       assert.deepEqual(others, [])
       const path = join(cut.mountPoint, 'etcd-backup.xz')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { chmod, lstat, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pid, ppid } from 'node:process'
 import { describe, it } from 'node:test'
@@ -318,11 +318,13 @@ describe('a backup', () => {
 
   it('does not follow a link that somebody put where its own files go', async () => {
     await using old = await withPrevious()
+    const target = join(old.folder, 'target')
+    await writeFile(target, 'not ours')
     for (const kind of ['spool', 'partial'])
-      await symlink(old.path, join(old.folder, `.etcd.xz.${pid}.${kind}`))
+      await symlink(target, join(old.folder, `.etcd.xz.${pid}.${kind}`))
     assert.equal((await attempt(old.path, [snapshotOf(noise(512))])).kind, 'done')
-    assert.deepEqual(await readdir(old.folder), ['etcd.xz'])
     assert.ok((await lstat(old.path)).isFile())
+    assert.equal(String(await readFile(target)), 'not ours')
   })
 
   it('goes to no folder that anybody may write to', async () => {

@@ -299,7 +299,7 @@ export const view: ClusterView = {
     { ...reachable(learner), read: { kind: 'notAsked', because: 'a learner' } },
   ],
 }
-export const alone = { member: m3.id, name: 'm3', because: 'cannot be reached' }
+export const alone = { member: m3.id, name: 'm3', because: 'cannot be reached', isLearner: false }
 /** A run in which steps came to every end they may have. */
 export const report: RunReport = {
   ...{ startedAt: 0, endedAt: 65_000, verdict: { kind: 'completed' }, steps, before: undefined, after: view },

@@ -73,6 +73,17 @@ describe('a member is left to itself for a while', () => {
     assert.equal(planOf(view, policy()).steps.length, 6)
   })
 
+  test('and a plan tells what a run would wait for, and what it would do then', () => {
+    const view = cluster({ m2: { applied: 1n }, m3: { metrics: metrics({ isDefragmenting: true }) } })
+    const plan = planOf(view, policy())
+    assert.deepEqual(plan.waits, ['member m3 is being defragmented already'])
+    assert.equal(plan.steps.length, 6)
+    assert.match(
+      planOf(cluster({ m2: { applied: 1n } }), policy()).waits.join(),
+      /^member m2 is 9999 raft entries behind/,
+    )
+  })
+
   test('when somebody else defragments a member', () => {
     const view = cluster({ m3: { metrics: metrics({ isDefragmenting: true }) } })
     assert.match(said(next(view)), /^wait: member m3 is being defragmented already/)
@@ -124,9 +135,10 @@ describe('how long a member will be out', () => {
   const ofM2 = (progress: Progress, ...earlier: ReturnType<typeof pace>[]) =>
     stallOf(large('m2', 400 * MIB), progress, { earlier })
 
-  test('is by the slowest of this run, else by its own last time, else by the slowest last time, else assumed', () => {
+  test('is by the slowest of this run and its own last time, else by the slowest last time, else assumed', () => {
     const run = [took(defragmented('m1'), 1_000, 100 * MIB), took(defragmented('m3'), 2_000, 100 * MIB)]
-    assert.deepEqual(ofM2(run, pace('m2', 100 * MIB, 9_000)), { ms: 8_000, basis: 'thisRun' })
+    assert.deepEqual(ofM2(run, pace('m2', 100 * MIB, 1_000)), { ms: 8_000, basis: 'thisRun' })
+    assert.deepEqual(ofM2(run, pace('m2', 100 * MIB, 9_000)), { ms: 36_000, basis: 'lastRun' })
     assert.deepEqual(ofM2([], pace('m3', 100 * MIB, 9_000), pace('m2', 100 * MIB, 1_000)), {
       ms: 4_000,
       basis: 'lastRun',
@@ -135,9 +147,10 @@ describe('how long a member will be out', () => {
     assert.deepEqual(ofM2([]), { ms: Math.ceil((400 * MIB) / 40_000), basis: 'assumed' })
   })
 
-  test('is not told from a few megabytes, nor from a call without an answer', () => {
+  test('is not told from a few megabytes, nor from a call that failed; one without an answer took longer than it was waited for', () => {
     assert.equal(ofM2([took(defragmented('m3'), 500, MIB)]).basis, 'assumed')
-    assert.deepEqual(pacesOf([defragmented('m3', 'unanswered')]), [])
+    assert.deepEqual(pacesOf([defragmented('m3', 'failed')]), [])
+    assert.deepEqual(pacesOf([defragmented('m3', 'unanswered')]), [{ member: 'm3', bytes: 100, tookMs: 1 }])
     assert.equal(ofM2([], pace('m2', MIB, 500)).basis, 'assumed')
   })
 
@@ -207,6 +220,13 @@ describe('a NOSPACE alarm', () => {
     )
   })
 
+  test('of a member that is no more is taken back, and of one without a quota', () => {
+    const gone = afterwards({ m1: { alarms: noSpace('m9') } })
+    assert.equal(said(next(gone, done)), 'disarm')
+    const limitless = { alarms: noSpace('m1'), metrics: metrics({ quota: Number.POSITIVE_INFINITY }) }
+    assert.equal(said(next(afterwards({ m1: limitless }), done)), 'disarm')
+  })
+
   test('has the quota of its status before that of its metrics', () => {
     const like = { alarms: noSpace('m1'), quota: 250, metrics: metrics({ quota: 100 }) }
     assert.equal(said(next(afterwards({ m1: like }), done)), 'disarm')
@@ -215,7 +235,7 @@ describe('a NOSPACE alarm', () => {
 
 describe('without a lock in etcd', () => {
   const toM2 = cluster({ m1: { leader: 'm2' }, m2: { leader: 'm2' }, m3: { leader: 'm2' } })
-  const from = { ledAtFirst: idOf('m1') }
+  const from = { reign: { leader: idOf('m1'), term: 7n } }
 
   test('leadership that moved by other hands ends the run, by ours it does not', () => {
     assert.match(
@@ -224,6 +244,9 @@ describe('without a lock in etcd', () => {
     )
     assert.equal(said(next(toM2, [defragmented('m3')])), 'defragment')
     assert.equal(said(next(toM2, [...followers, moved('m1', 'm2')], {}, from)), 'defragment')
+    const since = (term: bigint) => cluster({ m1: { term }, m2: { term }, m3: { term } })
+    assert.match(said(next(since(8n), [defragmented('m3')], {}, from)), /^oneRunner/)
+    assert.equal(said(next(since(7n), [defragmented('m3')], {}, from)), 'defragment')
     assert.equal(said(next(toM2, [...followers, moved('m1', 'm2', 'unanswered')], {}, from)), 'defragment')
   })
 })
@@ -235,6 +258,8 @@ describe('whether a run begins', () => {
     endedAt: now - ago,
     verdict,
     exitCode: 0,
+    backedUp: true,
+    leftAlone: 0,
     reason: undefined,
     paces: [],
   })
@@ -246,20 +271,27 @@ describe('whether a run begins', () => {
       soon(last(20_000)) ?? '',
       /completed 20 s ago on n2, at 2026-11-22T02:29:40Z.*--min-interval 0s/,
     )
-    assert.match(soon(last(-5_000)) ?? '', /completed -5 s ago/)
-    for (const run of [undefined, last(3_600_000), last(-3_600_000), last(20_000, 'failed')])
+    assert.match(soon(last(-5_000)) ?? '', /completed 0 s ago/)
+    for (const run of [undefined, last(3_600_000), last(-61_000), last(20_000, 'failed')])
       assert.equal(soon(run), undefined)
     assert.equal(soon(last(0), 0), undefined)
+    assert.equal(soon({ ...last(0), leftAlone: 1 }), undefined)
+    const without = { ...last(0), backedUp: false }
+    assert.equal(soon(without), undefined)
+    assert.match(
+      tooSoonAfter(without, now, policy({ backupPath: undefined }))?.because ?? '',
+      /completed 0 s ago/,
+    )
   })
 
   test('not during a pause, which ends by itself', () => {
     const pause = { by: 'ops', since: now - 1000, until: now + 1000, reason: 'moving disks' }
     assert.match(
-      pausedBy(pause, 'the cluster', now)?.because ?? '',
-      /^the cluster is paused until 2026-11-22T02:30:01Z by ops: moving disks; end it with etcd-defrag resume$/,
+      pausedBy(pause, 'cluster', now)?.because ?? '',
+      /^the cluster is paused until 2026-11-22T02:30:01Z by ops: moving disks; end it with etcd-defrag resume --scope cluster$/,
     )
-    assert.equal(pausedBy(pause, 'the cluster', now + 1000), undefined)
-    assert.equal(pausedBy(undefined, 'the cluster', now), undefined)
+    assert.equal(pausedBy(pause, 'cluster', now + 1000), undefined)
+    assert.equal(pausedBy(undefined, 'cluster', now), undefined)
   })
 })
 

@@ -15,6 +15,8 @@ describe('what is kept in etcd between runs', () => {
     endedAt: 1_795_300_000_000,
     verdict: 'failed',
     exitCode: 76,
+    backedUp: true,
+    leftAlone: 1,
     reason: 'member m2 does not answer',
     paces: [{ member: idOf('8e9e05c52164694d'), bytes: 5, tookMs: 7 }],
   }
@@ -44,6 +46,7 @@ describe('what is kept in etcd between runs', () => {
       '{}',
       '[]',
       '{"by":1}',
+      '{"format":99,"by":"a","since":"2026-01-01","until":"2026-01-01","reason":""}',
       '{"by":"a","since":"never","until":"x"}',
     ]) {
       const { pause: held, lastRun: run, problems } = remembered({ pause: odd, 'last-run': odd })

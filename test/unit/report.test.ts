@@ -116,6 +116,7 @@ describe('the JSON document', () => {
         { step: move, because: 'so' },
       ],
       leftAlone: [alone],
+      waits: [],
       verdict: report.verdict,
     }
     const { cluster, leftAlone, ...rest } = planJson(view, plan, ['careful'])

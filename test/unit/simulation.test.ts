@@ -96,7 +96,7 @@ async function oneRun(
       const release = async () => {
         locks -= 1
       }
-      return { kind: 'held', release }
+      return { kind: 'held', lost: new AbortController().signal, release }
     },
     exec: () => Promise.reject(new Error('nothing is trimmed here')),
     tell: event => {

@@ -147,13 +147,13 @@ describe('names and words from etcd', () => {
       const fault = { kind: 'refused', check: 'x', problem: word } as const
       return planText(
         viewOf(word),
-        { steps, leftAlone: [], verdict: { kind: 'failed', fault } },
+        { steps, leftAlone: [], waits: [], verdict: { kind: 'failed', fault } },
         [`forced: ${word}`],
         plain,
       )
     },
     'summary of a run': word => {
-      const alone = [{ member: long.id, name: word, because: word }]
+      const alone = [{ member: long.id, name: word, because: word, isLearner: false }]
       const verdict = { kind: 'failed', fault: faultOf(word) } as const
       const now = [record(defragment(nameOf(word)), done(sizes))]
       const more = { after: viewOf(word), leftAlone: alone, warnings: [word], verdict, steps: now }

@@ -65,13 +65,15 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
   const details = error.details ?? error.message
   const sent = reachedServer(error.code, details)
   const outOfSpace = error.code === status.RESOURCE_EXHAUSTED && /database space exceeded/.test(details)
+  // An HTTP status comes from a proxy, or from a connection that closed cleanly: grpc-js makes a code of ours of it.
+  const isAnswer = outOfSpace || (answers.has(error.code) && !/^Received HTTP status code/.test(details))
   const { words, certificate } = wordsFor(error.code, details, timeoutMs)
   return new CallError(
     words,
     {
-      mayHaveRun: sent && !answers.has(error.code),
+      mayHaveRun: sent && !isAnswer,
       timedOut: error.code === status.DEADLINE_EXCEEDED,
-      answered: outOfSpace || (sent && answers.has(error.code)),
+      answered: sent && isAnswer,
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
       outOfSpace,

@@ -1,13 +1,18 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ClusterLock, Coordination, LastRun, Memory, Pause } from '../../model/coordination.js'
+import type {
+  ClusterLock,
+  Coordination,
+  LastRun,
+  LockRequest,
+  Memory,
+  Pause,
+} from '../../model/coordination.js'
 import { Failure } from '../../model/fault.js'
 import { CallError } from './callError.js'
 import type { EtcdCluster } from './etcd.js'
 import { type Found, memoryOf, written } from './memory.js'
 
-/** A run that was killed keeps others away for so long at most; a renewal a second has many tries in it. */
-const TTL_S = 15
 const RENEW_MS = 1_000
 const RETRY_MS = 500
 
@@ -65,48 +70,50 @@ export class EtcdCoordination implements Coordination {
     })
   }
 
-  async lock(waitMs: number, isOnlyOneHere: boolean, signal: AbortSignal): Promise<ClusterLock> {
-    const until = performance.now() + waitMs
-    for (;;) {
+  async lock(request: LockRequest, signal: AbortSignal): Promise<ClusterLock> {
+    const until = performance.now() + request.waitMs
+    for (let isFirst = true; ; isFirst = false) {
       signal.throwIfAborted()
-      try {
-        const lock = await this.#tryLock(isOnlyOneHere)
-        if (lock.kind === 'held' || performance.now() >= until) return lock
-      } catch (error) {
-        if (!(error instanceof CallError)) throw error
-        const isRefused = error.outOfSpace || error.permissionDenied
-        return { kind: 'none', problem: error.message, because: isRefused ? 'refused' : 'unanswered' }
-      }
+      const lock = await this.#tryLock(request).catch(notHad)
+      if (lock.kind === 'held' || performance.now() >= until) return lock
+      // The other run stalls members and moves leadership: a question without an answer is no reason to stop waiting.
+      if (lock.kind === 'none' && (isFirst || lock.because === 'refused')) return lock
+      if (isFirst && lock.kind === 'busy') request.waiting(lock.by)
       await sleep(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
 
-  async #tryLock(isOnlyOneHere: boolean): Promise<Extract<ClusterLock, { kind: 'held' | 'busy' }>> {
-    const lease = new Lease(this.#etcd)
+  async #tryLock({
+    isOnlyOneHere,
+    ttlMs,
+  }: LockRequest): Promise<Extract<ClusterLock, { kind: 'held' | 'busy' }>> {
+    const key = Buffer.from(this.#key('lock'))
+    // Nothing is written to a store that another run is at, only to find that it is.
+    const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
+    const [present] = kvs
+    const holder = present === undefined ? undefined : holderOf(present.value)
+    const isDead = isOnlyOneHere && this.#self.place !== '' && holder?.place === this.#self.place
+    if (holder !== undefined && !isDead) return { kind: 'busy', by: holder.by, since: holder.since }
+    const lease = new Lease(this.#etcd, ttlMs)
     await lease.grant()
     try {
-      const key = Buffer.from(this.#key('lock'))
-      const value = Buffer.from(JSON.stringify(this.#self))
-      const put = { request_put: { key, value, lease: lease.id } }
-      const look = { request_range: { key } }
-      /** Takes it if the key was last written at that revision, 0 for never. Sent twice, it finds its own lease. */
-      const take = (revision: string) =>
-        this.#etcd.anywhere<TxnAnswer>('KV', 'txn', {
-          compare: [{ key, result: 'Equal', target: 'Mod', mod_revision: revision }],
-          success: [put],
-          failure: [look],
-        })
-      let answer = await take('0')
-      let present = answer.responses[0]?.response_range?.kvs[0]
-      if (!answer.succeeded && present !== undefined && isOnlyOneHere && this.#isOurHosts(present.value)) {
-        const dead = present.lease
-        answer = await take(present.mod_revision)
-        present = answer.responses[0]?.response_range?.kvs[0]
-        if (answer.succeeded) await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: dead }).catch(() => {}) // it expires
+      const value = Buffer.from(JSON.stringify({ ...this.#self, since: new Date().toISOString() }))
+      // Sent twice, it finds its own lease.
+      const { succeeded, responses } = await this.#etcd.anywhere<TxnAnswer>('KV', 'txn', {
+        compare: [{ key, result: 'Equal', target: 'Mod', mod_revision: present?.mod_revision ?? '0' }],
+        success: [{ request_put: { key, value, lease: lease.id } }],
+        failure: [{ request_range: { key } }],
+      })
+      const winner = responses[0]?.response_range?.kvs[0]
+      if (succeeded || winner?.lease === lease.id) {
+        const dead = present?.lease // it would only go on living until its time is over
+        if (dead !== undefined)
+          await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: dead }).catch(() => {})
+        return this.#held(lease)
       }
-      if (answer.succeeded || present?.lease === lease.id) return this.#held(lease)
       await lease.revoke()
-      return { kind: 'busy', by: holderOf(present?.value) }
+      const { by, since } = holderOf(winner?.value)
+      return { kind: 'busy', by, since }
     } catch (error) {
       await lease.revoke()
       throw error
@@ -121,7 +128,7 @@ export class EtcdCoordination implements Coordination {
       try {
         const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
         if (kvs[0] === undefined) lose('its key is gone')
-        else if (kvs[0].lease !== lease.id) lose(`${holderOf(kvs[0].value)} has it now`)
+        else if (kvs[0].lease !== lease.id) lose(`${holderOf(kvs[0].value).by} has it now`)
       } catch (error) {
         if (!(error instanceof CallError)) throw error
         if (lease.isOver()) lose(`it could not be renewed: ${error.message}`)
@@ -136,7 +143,9 @@ export class EtcdCoordination implements Coordination {
         if (lost.signal.aborted) return
       }
     })()
-    renewing.catch(() => {}) // it ends when the sleep is aborted; what it learned is in `lost`
+    renewing.catch(error => {
+      if (!released.signal.aborted) lose(String(error)) // else its sleep was ended
+    })
     return {
       kind: 'held',
       lost: lost.signal,
@@ -146,14 +155,9 @@ export class EtcdCoordination implements Coordination {
         await renewing.catch(() => {}) // see above
         const problem = await lease.revoke()
         if (problem === undefined) return undefined
-        return `the lock in etcd could not be given back (${problem}); it goes by itself within ${TTL_S} s`
+        return `the lock in etcd could not be given back (${problem}); it goes by itself within ${lease.ttlMs / 1000} s`
       },
     }
-  }
-
-  #isOurHosts(value: Buffer): boolean {
-    const { place } = parsed(value)
-    return this.#self.place !== '' && place === this.#self.place
   }
 
   #key(name: string): string {
@@ -184,13 +188,16 @@ class Lease {
   /** When the last request went out that etcd has granted or renewed it for, by the monotonic clock. */
   #renewedAt = performance.now()
 
-  constructor(etcd: EtcdCluster) {
+  readonly ttlMs: number
+
+  constructor(etcd: EtcdCluster, ttlMs: number) {
     this.#etcd = etcd
+    this.ttlMs = ttlMs
   }
 
   async grant(): Promise<void> {
     try {
-      await this.#etcd.anywhere('Lease', 'leaseGrant', { ID: this.id, TTL: TTL_S })
+      await this.#etcd.anywhere('Lease', 'leaseGrant', { ID: this.id, TTL: Math.ceil(this.ttlMs / 1000) })
     } catch (error) {
       // The answer to a first sending was lost.
       if (!(error instanceof CallError && /lease already exists/.test(error.message))) throw error
@@ -211,7 +218,7 @@ class Lease {
 
   /** Whether etcd may have let go of it by now. */
   isOver(): boolean {
-    return performance.now() - this.#renewedAt >= TTL_S * 1_000
+    return performance.now() - this.#renewedAt >= this.ttlMs
   }
 
   /** With it goes the lock. Resolves to what went wrong; it expires then. */
@@ -226,12 +233,29 @@ class Lease {
   }
 }
 
-function parsed(value: Buffer | undefined): Partial<Holder> {
+type Present = Readonly<{ by: string; place: string | undefined; since: number | undefined }>
+
+/** Somebody else's value is nobody's place. */
+function holderOf(value: Buffer | undefined): Present {
+  const unknown = { by: 'of a holder unknown', place: undefined, since: undefined }
   try {
-    return JSON.parse(value?.toString() ?? '{}') as Partial<Holder>
+    const fields: unknown = JSON.parse(value?.toString() ?? 'null')
+    if (typeof fields !== 'object' || fields === null) return unknown
+    const { by, place, since } = fields as Record<string, unknown>
+    const at = Date.parse(String(since))
+    return {
+      by: typeof by === 'string' ? by : unknown.by,
+      place: typeof place === 'string' ? place : undefined,
+      since: Number.isNaN(at) ? undefined : at,
+    }
   } catch {
-    return {} // somebody else's value: nobody's place
+    return unknown
   }
 }
 
-const holderOf = (value: Buffer | undefined): string => parsed(value).by ?? 'of a holder unknown'
+/** Why there is no lock. Throws what is no answer of etcd's, and no lack of one. */
+function notHad(error: unknown): Extract<ClusterLock, { kind: 'none' }> {
+  if (!(error instanceof CallError)) throw error
+  const isRefused = error.outOfSpace || error.permissionDenied
+  return { kind: 'none', problem: error.message, because: isRefused ? 'refused' : 'unanswered' }
+}

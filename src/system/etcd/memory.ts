@@ -65,6 +65,7 @@ function fieldsOf(value: string): Fields {
 }
 
 const parsePause = (fields: Fields): Pause => ({
+  ...ofFormat(fields),
   by: textOf(fields, 'by'),
   since: timeOf(fields, 'since'),
   until: timeOf(fields, 'until'),
@@ -72,6 +73,7 @@ const parsePause = (fields: Fields): Pause => ({
 })
 
 function parseLastRun(fields: Fields): LastRun {
+  ofFormat(fields)
   const verdict = textOf(fields, 'verdict')
   if (verdict !== 'completed' && verdict !== 'failed')
     throw new Error(`verdict is ${JSON.stringify(verdict)}`)
@@ -81,6 +83,8 @@ function parseLastRun(fields: Fields): LastRun {
     verdict,
     exitCode: numberOf(fields, 'exitCode'),
     reason: fields['reason'] === undefined ? undefined : textOf(fields, 'reason'),
+    backedUp: fields['backedUp'] === true,
+    leftAlone: numberOf(fields, 'leftAlone'),
     paces: Array.isArray(fields['paces']) ? fields['paces'].map(parsePace) : [],
   }
 }
@@ -90,6 +94,12 @@ const parsePace = (pace: unknown): Pace => ({
   bytes: numberOf(pace as Fields, 'bytes'),
   tookMs: numberOf(pace as Fields, 'tookMs'),
 })
+
+/** Nothing, or Error for a value of another version of the program. */
+function ofFormat({ format }: Fields): object {
+  if (format !== FORMAT) throw new Error(`its format is ${JSON.stringify(format)}, expected ${FORMAT}`)
+  return {}
+}
 
 function textOf(fields: Fields, name: string): string {
   const value = fields[name]

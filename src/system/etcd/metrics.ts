@@ -91,6 +91,7 @@ export function metricsOf(body: string, date: string | undefined): Metrics {
       .filter(number => !Number.isNaN(number))
   const value = (name: string) => values(name)[0]
   const isUnderWay = (name: string) => values(name).some(count => count > 0)
+  const quota = value('etcd_server_quota_backend_bytes')
   const startedAt = value('process_start_time_seconds')
   const now = date === undefined ? Number.NaN : Date.parse(date)
   const uptimeMs = startedAt === undefined || Number.isNaN(now) ? undefined : now - startedAt * 1000
@@ -101,6 +102,6 @@ export function metricsOf(body: string, date: string | undefined): Metrics {
     isReceivingSnapshot:
       isUnderWay('etcd_network_snapshot_receive_inflights_total') || // one for each sender
       isUnderWay('etcd_server_snapshot_apply_in_progress_total'),
-    quota: value('etcd_server_quota_backend_bytes') || undefined,
+    quota: quota !== undefined && quota < 0 ? Number.POSITIVE_INFINITY : quota || undefined, // below 0: none
   }
 }
