@@ -26,17 +26,24 @@ export async function hostLock(file: string, waitMs: number, signal: AbortSignal
 async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promise<HostLock | 'outdated'> {
   signal.throwIfAborted() // an aborted signal tells nobody a second time
   const patience = waitMs > 0 ? ['--timeout', String(waitMs / 1000)] : ['--nonblock']
-  const args = [
+  const flock = [
+    'flock',
     ...patience,
     '--conflict-exit-code',
     String(CONFLICT),
     file,
     'sh',
     '-c',
-    'trap "" TERM INT HUP; echo held; exec cat', // systemd ends the whole group, and the run still finishes its step
+    'echo held; exec cat',
   ]
+  // systemd ends the whole control group of a unit, and the run still finishes its step under the lock.
+  const deaf = ['-c', 'trap "" TERM INT HUP; exec "$@"', 'sh']
   // In a group of its own: Ctrl-C in a terminal is for us, and must not let go of the lock under a step.
-  const child = spawn('flock', args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH }, detached: true })
+  const child = spawn('sh', [...deaf, ...flock], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH },
+    detached: true,
+  })
   child.stdin.on('error', () => {}) // it ended by itself; its exit code says why
   let said = ''
   child.stderr.setEncoding('utf8').on('data', text => {
@@ -45,13 +52,13 @@ async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promi
   const ended = once(child, 'close').then(
     ([code]) => code as number | null,
     error => {
-      said = error.code === 'ENOENT' ? 'flock is not installed' : String(error)
+      said = String(error)
       return null
     },
   )
   const isHeld = once(child.stdout, 'data').then(() => true)
   isHeld.catch(() => {}) // it may end before it says anything
-  const stop = () => child.stdin.end() && child.kill()
+  const stop = () => child.stdin.end() && child.kill('SIGKILL')
   signal.addEventListener('abort', stop)
   const code = await Promise.race([isHeld, ended])
   signal.removeEventListener('abort', stop)

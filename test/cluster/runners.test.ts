@@ -52,7 +52,7 @@ describe('two runs on one host', { timeout: 120_000, skip }, () => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
       for (const helper of helpers) process.kill(helper, signal)
     const second = documentOf(await etcdDefrag([...job, '--no-coordination', '--force-nonleader']))
-    assert.equal(second.check, 'oneRunner')
+    assert.equal(second.check, 'oneRunner', `${second.verdict} ${second.reason}`)
     for (const helper of helpers) process.kill(helper, 'SIGKILL')
     const report = documentOf(await first.ended)
     assert.deepEqual([report.exitCode, report.steps.length], [75, 1])
