@@ -49,7 +49,14 @@ export async function takeHold(
   stop: AbortSignal,
 ): Promise<Hold | Verdict> {
   const until = world.now() + policy.waitMs
-  const host = await world.lock(view.clusterId, policy.waitMs, stop)
+  let host = await world.lock(view.clusterId, 0, stop)
+  if (host.kind === 'busy' && policy.waitMs > 0) {
+    world.tell({
+      event: 'waiting',
+      because: `another run, process ${host.by} on this host, is at this cluster`,
+    })
+    host = await world.lock(view.clusterId, policy.waitMs, stop)
+  }
   if (host.kind === 'busy') return elsewhere(`process ${host.by} on this host`)
   try {
     const hold = await inEtcd(world, view, policy, Math.max(0, until - world.now()), host, stop)

@@ -176,7 +176,9 @@ function recordOf(
     by: world.host,
     endedAt: world.now(),
     verdict: verdict.kind,
-    backedUp: progress.some(({ kind, outcome }) => kind === 'snapshot' && outcome.kind === 'done'),
+    backup:
+      progress.find(({ kind, outcome }) => kind === 'snapshot' && outcome.kind === 'done') &&
+      policy.backupPath,
     leftAlone: left,
     exitCode: exitCodeOf(verdict),
     reason: verdict.kind === 'failed' ? describe(verdict.fault) : undefined,

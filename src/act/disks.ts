@@ -30,7 +30,11 @@ export async function checkDisks(
     backupPath === undefined || dbSizeInUse === undefined || forceDisk
       ? []
       : await checkBackupRoom(backupPath, dbSizeInUse)
-  if (!(await holdsEtcd(dataDir))) return tight // not this member's: nothing is known of its disk
+  if (!(await holdsEtcd(dataDir)))
+    return [
+      ...tight,
+      `there is no etcd data in ${dataDir}, so its disk is not checked; name the folder with --data-dir`,
+    ]
   if (!forceDisk && dbSizeInUse !== undefined) await checkRoom(dataDir, dbSizeInUse)
   return [...tight, ...(await staleCopies(dataDir))]
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { pausedBy } from '../decide/admission.js'
 import type { Pause } from '../model/coordination.js'
 import { describe, Failure, faultOf } from '../model/fault.js'
 import { PauseFile } from '../system/pauseFile.js'
@@ -10,13 +11,27 @@ export const pauseCommand: Command = async context => {
   const { own, config, out } = context
   const now = Date.now()
   const pause: Pause = { by: hostname(), since: now, until: now + own.for, reason: own.reason }
-  if (own.scope === 'node') await new PauseFile(config.values['state-dir']).write(pause)
-  else await inEtcd(context, coordination => coordination.pause(pause))
+  const file = new PauseFile(config.values['state-dir'])
+  const before =
+    own.scope === 'node'
+      ? await file.read().catch(() => undefined) // one that cannot be understood is replaced
+      : await inEtcd(context, async coordination => {
+          const { pause: present } = await coordination.read()
+          await coordination.pause(pause)
+          return present
+        })
+  if (own.scope === 'node') await file.write(pause)
+  const replaced = pausedBy(before, own.scope, now)?.because.replace(/; end it.*$/, '')
   const where = own.scope === 'node' ? 'this node' : 'the cluster'
-  say(context, { paused: own.scope, until: new Date(pause.until).toISOString(), reason: own.reason })
+  say(context, {
+    paused: own.scope,
+    replaced: replaced ?? null,
+    until: new Date(pause.until).toISOString(),
+    reason: own.reason,
+  })
   if (config.values.output === 'text')
     out.stdout.write(
-      `${where} is paused until ${new Date(pause.until).toISOString()}; no run begins before that, or before etcd-defrag resume --scope ${own.scope}\n`,
+      `${where} is paused until ${new Date(pause.until).toISOString()}; no run begins before that, or before etcd-defrag resume --scope ${own.scope}\n${replaced === undefined ? '' : `this takes the place of another: ${replaced}\n`}`,
     )
   return 0
 }

@@ -1,11 +1,13 @@
 import type { Config } from '../config/resolve.js'
 import { isReachable, quotaOf, troubles } from '../decide/cluster.js'
+import { stillNoSpace } from '../decide/disarm.js'
 import { recall } from '../hold.js'
+import type { ClusterView } from '../model/member.js'
 import { exitCodeOf } from '../model/verdict.js'
-import { shown, table } from '../report/format.js'
+import { sentence, shown, table } from '../report/format.js'
 import { statusJson } from '../report/json.js'
 import { standingJson, standingText } from '../report/standing.js'
-import { colorsFor, statusText } from '../report/text.js'
+import { type Colors, colorsFor, statusText } from '../report/text.js'
 import { PauseFile } from '../system/pauseFile.js'
 import type { Command } from './command.js'
 
@@ -33,6 +35,7 @@ export const statusCommand: Command = async ({ config, out, stop, own }) => {
       ? JSON.stringify({ ...statusJson(view), quota: quota ?? null, ...standingJson(standing) }, null, 2)
       : [
           statusText(view, quota, color, out.stdout.columns || undefined),
+          ...noSpaceText(view, color),
           ...standingText(standing, color),
         ].join('\n')
     out.stdout.write(`${text}\n`)
@@ -42,6 +45,14 @@ export const statusCommand: Command = async ({ config, out, stop, own }) => {
   } finally {
     etcd.close()
   }
+}
+
+/** Members answer and read as ever under NOSPACE, so it shows nowhere else. */
+const noSpaceText = (view: ClusterView, color: Colors): readonly string[] => {
+  const problem = stillNoSpace(view)
+  return problem === undefined
+    ? []
+    : ['', color.red(sentence(problem)), color.dim('a run cures it where there is something to free')]
 }
 
 const configJson = ({ origins, quota, notes }: Config) => ({

@@ -27,7 +27,7 @@ export const duration: Parse<number> = value => {
 }
 
 /** The same, or `0s` for none. */
-export const durationOrNone: Parse<number> = value => (/^0(?:ms|s|m|h)$/.test(value) ? 0 : duration(value))
+export const durationOrNone: Parse<number> = value => (/^0(?:ms|s|m|h)?$/.test(value) ? 0 : duration(value))
 
 /** The same, longer: in days too, `7d`, and up to thirty of them; in hours, `48h`. */
 export const longDuration: Parse<number> = value => {
@@ -42,7 +42,7 @@ export const longDuration: Parse<number> = value => {
 /** A prefix for keys in etcd, away from Kubernetes' own. */
 export const keyPrefix: Parse<string> = value => {
   if (!/^\/[!-~]*[^/]$/.test(value))
-    throw new Error(`is ${quoted(value)}; expected a prefix such as /etcd-defrag`)
+    throw new Error(`is ${quoted(value)}; expected a prefix such as /etcd-defrag, without a slash at its end`)
   if (/^\/registry(\/|$)/.test(value))
     throw new Error(
       `is ${quoted(value)}, and /registry belongs to Kubernetes; expected a prefix outside of it`,

@@ -29,7 +29,7 @@ export function pausedBy(
  */
 export function tooSoonAfter(lastRun: LastRun | undefined, now: number, policy: Policy): Skipped | undefined {
   if (lastRun === undefined || lastRun.verdict !== 'completed' || lastRun.leftAlone > 0) return undefined
-  if (policy.backupPath !== undefined && !lastRun.backedUp) return undefined
+  if (policy.backupPath !== undefined && lastRun.backup === undefined) return undefined
   const ago = now - lastRun.endedAt
   if (ago >= policy.minIntervalMs || ago < -SKEW_MS) return undefined
   return {

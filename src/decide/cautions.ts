@@ -8,18 +8,8 @@ export const cautions = (view: ClusterView, policy: Policy): readonly string[] =
   ...(policy.forceUnhealthy ? illHealth(view) : []),
   ...(policy.forceVersion ? flawsOf(view, 'refuse').map(flaw => `--force-version: ${flaw}`) : []),
   ...flawsOf(view, 'warn'),
-  ...justStarted(view, policy),
   ...remoteDisks(view),
 ]
-
-const justStarted = (view: ClusterView, { minUptimeMs }: Policy): readonly string[] =>
-  voters(view).flatMap(m => {
-    const uptimeMs = isReachable(m) && m.metrics.kind === 'known' ? m.metrics.uptimeMs : undefined
-    if (uptimeMs === undefined || uptimeMs >= minUptimeMs) return []
-    return [
-      `member ${labelOf(m.member)} started ${Math.round(uptimeMs / 1000)} s ago; it is left to itself until it has been up for ${minUptimeMs / 1000} s (--min-uptime)`,
-    ]
-  })
 
 /**
  * The free disk of another node cannot be seen from here. Whoever gave its member a quota gave it a disk that holds as

@@ -59,5 +59,5 @@ export function tooLongOut(
     lastRun: 'at the pace of the last run',
     assumed: "at a slow disk's pace, since none was measured yet",
   }[stall.basis]
-  return `member ${labelOf(subject.member)} would be out for about ${Math.round(stall.ms / 1000)} s (${subject.status.dbSizeInUse} bytes in use, ${basis}), longer than the ${policy.maxStallMs / 1000} s of --max-stall; raise that for one run at a quiet hour, which measures it anew`
+  return `member ${labelOf(subject.member)} would be out for about ${stall.ms < 1000 ? `${stall.ms} ms` : `${Math.round(stall.ms / 1000)} s`} (${subject.status.dbSizeInUse} bytes in use, ${basis}), longer than the ${policy.maxStallMs / 1000} s of --max-stall; raise that for one run at a quiet hour, which measures it anew`
 }

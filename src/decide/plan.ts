@@ -27,8 +27,7 @@ export function planOf(
   const steps: Extract<Action, { kind: 'do' }>[] = []
   const waits: string[] = []
   for (;;) {
-    // Time alone makes a member old enough; the cautions tell that a run would wait for it.
-    const next = decide(assumed, progress, { ...policy, minUptimeMs: 0 }, { ...undisturbed, earlier })
+    const next = decide(assumed, progress, policy, { ...undisturbed, earlier })
     if (next.kind === 'wait' && !waits.includes(next.because)) {
       waits.push(next.because)
       assumed = calmed(assumed)
@@ -87,14 +86,14 @@ function assumedView(view: ClusterView, step: Step): ClusterView {
   return view
 }
 
-/** What time brings: everything applied, nothing received, nobody else at work. */
+/** What time brings: everything applied, nothing received, nobody else at work, everybody up for long enough. */
 const calmed = (view: ClusterView): ClusterView => ({
   ...view,
   members: view.members.map(m => {
     if (m.kind === 'unreachable') return m
     const metrics: Metrics =
       m.metrics.kind === 'known'
-        ? { ...m.metrics, isDefragmenting: false, isReceivingSnapshot: false }
+        ? { ...m.metrics, isDefragmenting: false, isReceivingSnapshot: false, uptimeMs: undefined }
         : m.metrics
     return { ...m, metrics, status: { ...m.status, raftAppliedIndex: highestCommitOf(view) } }
   }),

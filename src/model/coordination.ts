@@ -18,8 +18,8 @@ export type LastRun = Readonly<{
   /** The exit code that went with it, and the reason of a failure. */
   exitCode: number
   reason: string | undefined
-  /** Whether it left a verified backup, and how many members it left out. */
-  backedUp: boolean
+  /** Where its verified backup is, on that host, and how many members it left out. */
+  backup: string | undefined
   leftAlone: number
   paces: readonly Pace[]
 }>

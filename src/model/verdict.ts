@@ -26,7 +26,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [0, 'completed, or skipped with good reason (not the leader, a single member, another run, a pause)'],
   [69, 'a preflight check failed or etcd cannot be reached; nothing was touched'],
   [70, 'a bug in etcd-defrag'],
-  [73, 'the backup failed; the previous one is still there'],
+  [73, 'the backup failed, or could never be put in place; the previous one is still there'],
   [75, 'interrupted by a signal, a pause or the loss of the lock; the step under way was finished or undone'],
   [
     76,

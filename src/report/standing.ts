@@ -16,7 +16,7 @@ export function standingText({ memory, nodePause, now }: Standing, color: Colors
     ...(lastRun === undefined
       ? []
       : [
-          `last run: ${lastRun.verdict} ${span(Math.max(0, now - lastRun.endedAt))} ago on ${shown(lastRun.by)}${lastRun.reason === undefined ? '' : `: ${sentence(lastRun.reason)}`}`,
+          `last run: ${lastRun.verdict} ${span(Math.max(0, now - lastRun.endedAt))} ago on ${shown(lastRun.by)}${lastRun.backup === undefined ? ', without a backup' : `, backup there at ${shown(lastRun.backup, 100)}`}${lastRun.reason === undefined ? '' : `: ${sentence(lastRun.reason)}`}`,
         ]),
     ...problems.map(problem => color.yellow(sentence(problem))),
   ]

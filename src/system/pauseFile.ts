@@ -30,7 +30,10 @@ export class PauseFile {
   async write(pause: Pause): Promise<void> {
     const partial = `${this.path}.partial`
     try {
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o755 })
+      // One level: Node's recursive one asks some file systems for ever.
+      await mkdir(dirname(this.path), { mode: 0o755 }).catch(error => {
+        if (error.code !== 'EEXIST') throw error
+      })
       await rm(partial, { force: true }) // of a call that was ended in the middle, or a link that somebody put there
       const handle = await open(partial, 'wx', 0o644)
       try {

@@ -15,7 +15,7 @@ describe('what is kept in etcd between runs', () => {
     endedAt: 1_795_300_000_000,
     verdict: 'failed',
     exitCode: 76,
-    backedUp: true,
+    backup: '/root/etcd-backup.xz',
     leftAlone: 1,
     reason: 'member m2 does not answer',
     paces: [{ member: idOf('8e9e05c52164694d'), bytes: 5, tookMs: 7 }],

@@ -60,7 +60,7 @@ export class EtcdCluster implements Etcd {
       throw new Failure({
         kind: 'refused',
         check: 'oneCluster',
-        problem: `--endpoints names more than one cluster: ${said}`,
+        problem: `--endpoints names more than one cluster: ${greetings.map(({ cluster, problem }, i) => `${endpoints[i]} is of ${cluster ?? problem}`).join('; ')}`,
       })
     const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
     const hasList = await this.#listMembers([...asked].filter(url => this.#answering.has(url)))
@@ -73,15 +73,15 @@ export class EtcdCluster implements Etcd {
   }
 
   /** Learns which member answers at an endpoint; what is in the way otherwise. */
-  async #greet(url: string): Promise<{ problem?: string; isForeign: boolean }> {
+  async #greet(url: string): Promise<{ problem?: string; cluster?: string; isForeign: boolean }> {
     try {
       const answer = await this.#at(url).status()
       const cluster = idOf(answer.header.cluster_id)
       this.#clusterId ||= cluster
       if (cluster !== this.#clusterId)
-        return { problem: `a member of another cluster (${cluster}) answers there`, isForeign: true }
+        return { problem: `a member of another cluster (${cluster}) answers there`, cluster, isForeign: true }
       this.#answering.set(url, idOf(answer.header.member_id))
-      return { isForeign: false }
+      return { cluster, isForeign: false }
     } catch (error) {
       return { problem: problemOf(error), isForeign: false }
     }

@@ -83,7 +83,7 @@ function parseLastRun(fields: Fields): LastRun {
     verdict,
     exitCode: numberOf(fields, 'exitCode'),
     reason: fields['reason'] === undefined ? undefined : textOf(fields, 'reason'),
-    backedUp: fields['backedUp'] === true,
+    backup: fields['backup'] === undefined ? undefined : textOf(fields, 'backup'),
     leftAlone: numberOf(fields, 'leftAlone'),
     paces: Array.isArray(fields['paces']) ? fields['paces'].map(parsePace) : [],
   }
