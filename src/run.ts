@@ -1,5 +1,6 @@
 import { checkDisks } from './act/disks.js'
 import { perform } from './act/index.js'
+import { isAsSeen } from './asSeen.js'
 import { pausedBy } from './decide/admission.js'
 import { isCalm } from './decide/calm.js'
 import { cautions } from './decide/cautions.js'
@@ -85,6 +86,7 @@ async function follow(
   if (paused !== undefined) return paused
   let calmLooks = 0
   let reign: Reign | undefined
+  let changingSince: number | undefined
   let stepEndedAt = world.now()
   let waiting: { since: number; check: string; because: string } | undefined
   for (;;) {
@@ -120,7 +122,6 @@ async function follow(
       }
     }
     const action = decision.kind === 'wait' ? decision.otherwise : decision
-    world.tell({ event: 'decided', action })
     if (action.kind === 'stop') return action.verdict
     if (course.hold === undefined) {
       course.warnings = await checkDisks(view, policy)
@@ -135,7 +136,16 @@ async function follow(
     }
     await course.hold.confirm()
     signal.throwIfAborted()
+    if (!(await isAsSeen(world, view, course.progress, action.step))) {
+      changingSince ??= world.now()
+      if (world.now() - changingSince < policy.settleTimeoutMs) continue
+      const problem = 'members are no longer as they were seen a moment ago, each time they are looked at'
+      const kind = course.progress.length === 0 ? 'refused' : 'stopped'
+      return { kind: 'failed', fault: { kind, check: 'asSeen', problem } }
+    }
+    changingSince = undefined
     waiting = undefined
+    world.tell({ event: 'decided', action })
     course.step = action.step
     const record = await perform(action, { world, view, stop: signal })
     course.step = undefined

@@ -99,6 +99,11 @@ export class SimulatedCluster implements Etcd {
           kind: 'held',
           lost: lost.signal,
           confirm: async () => {
+            // It may take its time, and the world does not stand still meanwhile.
+            if (this.#random() < this.#scenario.churn) {
+              this.now += Math.floor(this.#random() * 3_000)
+              this.#disturb()
+            }
             if (this.#random() >= lockFaults) return
             this.isLockLost = true
             lost.abort('the loss of the lock')
