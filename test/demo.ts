@@ -25,7 +25,9 @@ const say = (text: string) => process.stdout.write(`\n# ${text}\n`)
 async function show(words: string, args: readonly string[]): Promise<void> {
   stop.signal.throwIfAborted()
   process.stdout.write(`\n$ etcd-defrag ${words}\n`)
-  const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' })
+  // Its members are half a minute old at most, which a run would wait for.
+  const env = { ...process.env, ETCD_DEFRAG_MIN_UPTIME: '0s' }
+  const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit', env })
   // The signal itself: from a terminal it has come to the child too, and it counts once.
   const end = () => child.kill(signals.find(signal => signal === stop.signal.reason) ?? 'SIGTERM')
   stop.signal.addEventListener('abort', end)
