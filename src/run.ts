@@ -1,40 +1,21 @@
 import { checkDisks } from './act/disks.js'
 import { perform } from './act/index.js'
 import { isAsSeen } from './asSeen.js'
+import { type Course, endedBy, recordOf, reportOf } from './course.js'
 import { pausedBy } from './decide/admission.js'
 import { isCalm } from './decide/calm.js'
-import { cautions } from './decide/cautions.js'
 import { decide } from './decide/decide.js'
-import { stillNoSpace } from './decide/disarm.js'
-import { pacesOf } from './decide/forecast.js'
 import { reignAt } from './decide/gates.js'
-import { leftAlone } from './decide/leftAlone.js'
-import { type Hold, recall, takeHold } from './hold.js'
-import { type LastRun, type Memory, nothingRemembered } from './model/coordination.js'
-import { describe, type Fault, faultOf } from './model/fault.js'
-import type { ClusterView } from './model/member.js'
+import { recall, takeHold } from './hold.js'
+import { nothingRemembered } from './model/coordination.js'
 import type { Policy } from './model/policy.js'
 import type { RunReport } from './model/report.js'
-import type { Progress, Reign, Step } from './model/step.js'
-import { exitCodeOf, type Verdict } from './model/verdict.js'
+import type { Reign } from './model/step.js'
+import type { Verdict } from './model/verdict.js'
 import type { World } from './model/world.js'
 
-/** Between two looks: at members that are not ready yet, and at members that seem to be. */
-const POLL_MS = 100
-const CALMING_POLL_MS = 20
-
-/** What one run has seen and done so far. */
-type Course = {
-  /** The cluster before the first step, and at the last look. */
-  before: ClusterView | undefined
-  after: ClusterView | undefined
-  memory: Memory
-  hold: Hold | undefined
-  /** Under way. */
-  step: Step | undefined
-  progress: Progress
-  warnings: readonly string[]
-}
+/** Between two looks: at members that seem to be ready, at a clock, and at members that are not ready yet. */
+const pollMs = (check: string): number => (check === 'calm' ? 20 : isHarmless(check) ? 500 : 100)
 
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
@@ -117,7 +98,7 @@ async function follow(
         waiting === undefined || isHarmless(waiting.check) !== isHarmless(check) ? world.now() : waiting.since
       waiting = { since, check, because }
       if (lookedAt - waiting.since < decision.patienceMs) {
-        await world.sleep(decision.calming ? CALMING_POLL_MS : POLL_MS)
+        await world.sleep(pollMs(check))
         continue
       }
     }
@@ -154,89 +135,3 @@ async function follow(
     calmLooks = 0
   }
 }
-
-/** A call that failed, or whose end is unknown, is worth more words than the signal that came meanwhile. */
-function endedBy(error: unknown, { progress }: Course, signal: AbortSignal): Fault {
-  const last = progress.at(-1)
-  if (last?.outcome.kind === 'unanswered') return last.outcome.fault
-  if (last?.outcome.kind === 'failed' && (last.kind === 'defragment' || last.kind === 'disarm'))
-    return last.outcome.fault
-  return signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
-}
-
-/** What the next run is to know of this one; nothing of one that touched nothing. */
-function recordOf(
-  { progress, memory, after }: Course,
-  verdict: Verdict,
-  world: World,
-  policy: Policy,
-): LastRun | undefined {
-  if (progress.length === 0 || verdict.kind === 'skipped') return undefined
-  const earlier = memory.lastRun?.paces ?? []
-  const left =
-    after === undefined
-      ? 0
-      : leftAlone(after, progress, policy, { earlier }).filter(one => !one.isLearner).length
-  const measured = pacesOf(progress)
-  const members = new Set(after?.members.map(({ member }) => member.id))
-  const older = earlier.filter(
-    ({ member }) => members.has(member) && !measured.some(pace => pace.member === member),
-  )
-  return {
-    by: world.host,
-    endedAt: world.now(),
-    verdict: verdict.kind,
-    backup:
-      progress.find(({ kind, outcome }) => kind === 'snapshot' && outcome.kind === 'done') &&
-      policy.backupPath,
-    leftAlone: left,
-    exitCode: exitCodeOf(verdict),
-    reason: verdict.kind === 'failed' ? describe(verdict.fault) : undefined,
-    paces: [...measured, ...older],
-  }
-}
-
-function reportOf(
-  { before, after, memory, hold, progress, warnings }: Course,
-  verdict: Verdict,
-  policy: Policy,
-  times: Readonly<{ startedAt: number; endedAt: number }>,
-  left: readonly string[],
-): RunReport {
-  const earlier = memory.lastRun?.paces ?? []
-  return {
-    ...times,
-    verdict,
-    steps: progress,
-    before,
-    after,
-    leftAlone: after === undefined ? [] : leftAlone(after, progress, policy, { earlier }),
-    warnings: [
-      ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
-      ...warnings,
-      ...(hold === undefined ? [] : [...memory.problems, ...hold.warnings]),
-      ...warned(progress, verdict),
-      ...(policy.disarms || after === undefined ? [] : [stillNoSpace(after) ?? []].flat()),
-      ...left,
-    ],
-  }
-}
-
-/** What the steps have to say that does not decide the verdict. */
-const warned = (progress: Progress, verdict: Verdict): readonly string[] =>
-  progress.flatMap(({ outcome }) => {
-    switch (outcome.kind) {
-      case 'done':
-        return outcome.warnings
-      case 'warned':
-        return [outcome.problem]
-      case 'unanswered':
-      case 'failed': {
-        const { fault } = outcome
-        if (verdict.kind === 'failed' && verdict.fault === fault) return []
-        // The run went on, and it does so only where the member was ready again.
-        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered' && verdict.kind === 'completed'
-        return [isBack ? `${fault.call}: ${fault.problem}; it was over later on` : describe(fault)]
-      }
-    }
-  })
