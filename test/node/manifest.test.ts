@@ -52,6 +52,24 @@ describe('on a node with a static pod of etcd', { skip: noNode(), concurrency: 2
     assert.equal(await reach({ ...(await here(server)), [pod]: manifest(command) }), urlOf())
   })
 
+  test('the liveness probe bounds how long a member may be out, by less than the probes that kill it take', async () => {
+    const stall = async (probe: object) => {
+      await using node = await Node.create({ ...(await here(server)), [pod]: manifest(flags, { probe }) })
+      const { 'max-stall': found } = (await node.showConfig()).options
+      return [found?.value, found?.from]
+    }
+    // kubeadm's, and Kubernetes' own defaults.
+    assert.deepEqual(await stall({ periodSeconds: 10, timeoutSeconds: 15, failureThreshold: 8 }), [
+      '70000ms',
+      `${pod} livenessProbe`,
+    ])
+    assert.deepEqual(await stall({ httpGet: { path: '/health' } }), ['20000ms', `${pod} livenessProbe`])
+    assert.deepEqual(await stall({ failureThreshold: 1, timeoutSeconds: 5 }), [
+      '5000ms',
+      `${pod} livenessProbe`,
+    ])
+  })
+
   test('flags may have their value behind them, stand in args, or be variables', async () => {
     const split = flags.flatMap(flag => flag.split('='))
     const files = await here(server)

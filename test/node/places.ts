@@ -12,12 +12,13 @@ type PodOptions = Readonly<{
   args?: readonly string[]
   env?: Readonly<Record<string, string>>
   mounts?: Readonly<Record<string, string>>
+  probe?: object
 }>
 
 /** A static pod as kubeadm writes it; `mounts` maps folders of the container to those of the host. */
 export function manifest(
   command: readonly string[],
-  { args = [], env = {}, mounts = {} }: PodOptions = {},
+  { args = [], env = {}, mounts = {}, probe }: PodOptions = {},
 ): string {
   const names = Object.entries(mounts).map(([inside, host], i) => ({ name: `volume-${i}`, inside, host }))
   const spec = {
@@ -25,6 +26,7 @@ export function manifest(
       { name: 'other', command: ['sleep', 'infinity'] },
       {
         name: 'etcd',
+        livenessProbe: probe,
         command,
         args,
         env: Object.entries(env).map(([name, value]) => ({ name, value })),
