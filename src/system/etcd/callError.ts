@@ -1,4 +1,5 @@
 import { type ServiceError, status } from '@grpc/grpc-js'
+import { Failure } from '../../model/fault.js'
 
 /** A gRPC call that failed, in words an operator can use. Never leaves `system/`. */
 export class CallError extends Error {
@@ -146,3 +147,14 @@ const clientHints: readonly Hint[] = [
     'client',
   ],
 ]
+
+/** What a call to whichever member answers comes to; throws `Failure` (`etcd`) for a `CallError`. */
+export async function failing<T>(call: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error
+    const { message: problem, mayHaveRun, timedOut } = error
+    throw new Failure({ kind: 'etcd', call, member: undefined, problem, mayHaveRun, timedOut }, error)
+  }
+}

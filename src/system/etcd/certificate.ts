@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:tls'
-import type { Tls } from './connection.js'
+import type { Tls } from './tls.js'
 
 const TIMEOUT_MS = 2_000
 

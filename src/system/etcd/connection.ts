@@ -19,15 +19,8 @@ import { CallError, translate } from './callError.js'
 import { certificateOfClient, certificateOfServer } from './certificate.js'
 import { MetricsReader } from './metrics.js'
 import { parseSnapshotResponse, quotaOfStatus } from './protobuf.js'
+import type { Tls } from './tls.js'
 
-export type Tls = Readonly<{
-  ca: Buffer | undefined
-  cert: Buffer | undefined
-  key: Buffer | undefined
-  skipVerify: boolean
-  /** The name to look for in the server's certificate instead of the host's. */
-  serverName: string | undefined
-}>
 export type ConnectionSettings = Readonly<{
   tls: Tls
   user: Readonly<{ name: string; password: string }> | undefined

@@ -8,8 +8,7 @@ import type {
   Memory,
   Pause,
 } from '../../model/coordination.js'
-import { Failure } from '../../model/fault.js'
-import { CallError } from './callError.js'
+import { CallError, failing } from './callError.js'
 import type { EtcdCluster } from './etcd.js'
 import { type Found, memoryOf, written } from './memory.js'
 
@@ -40,7 +39,7 @@ export class EtcdCoordination implements Coordination {
   }
 
   async read(): Promise<Memory> {
-    return this.#failing('Range', async () => {
+    return failing('Range', async () => {
       const [key, range_end] = [Buffer.from(`${this.#prefix}/`), Buffer.from(`${this.#prefix}0`)] // '0' follows '/'
       const ask = (serializable: boolean) =>
         this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key, range_end, serializable })
@@ -62,7 +61,7 @@ export class EtcdCoordination implements Coordination {
   }
 
   resume(): Promise<boolean> {
-    return this.#failing('DeleteRange', async () => {
+    return failing('DeleteRange', async () => {
       const { deleted } = await this.#etcd.anywhere<{ deleted: string }>('KV', 'deleteRange', {
         key: Buffer.from(this.#key('pause')),
       })
@@ -165,19 +164,9 @@ export class EtcdCoordination implements Coordination {
   }
 
   async #put(name: string, value: string): Promise<void> {
-    await this.#failing('Put', () =>
+    await failing('Put', () =>
       this.#etcd.anywhere('KV', 'put', { key: Buffer.from(this.#key(name)), value: Buffer.from(value) }),
     )
-  }
-
-  async #failing<T>(call: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error
-      const { message: problem, mayHaveRun, timedOut } = error
-      throw new Failure({ kind: 'etcd', call, member: undefined, problem, mayHaveRun, timedOut }, error)
-    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../../model/member.js'
 import type { Etcd, SnapshotStream } from '../../model/world.js'
 import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './answers.js'
-import { CallError } from './callError.js'
+import { CallError, failing } from './callError.js'
 import { Connection, type ConnectionSettings, HEALTH, type Service } from './connection.js'
 import { blobsOf } from './snapshotStream.js'
 
@@ -165,13 +165,13 @@ export class EtcdCluster implements Etcd {
 
   async disarm(member: Member): Promise<void> {
     const payload = { action: 'Deactivate', memberID: decimalOf(member.id), alarm: 'Nospace' }
-    await this.#wrapped('Alarm', () => this.anywhere('Maintenance', 'alarm', payload))
+    await failing('Alarm', () => this.anywhere('Maintenance', 'alarm', payload))
   }
 
   /** With a lease, which etcd refuses as it refuses a key under NOSPACE (etcd: server/etcdserver/apply.go, `LeaseGrant`). */
   async proveWrite(): Promise<void> {
     const ID = String(randomInt(1, 2 ** 47))
-    await this.#wrapped('LeaseGrant', async () => {
+    await failing('LeaseGrant', async () => {
       await this.anywhere('Lease', 'leaseGrant', { ID, TTL: 5 })
       await this.anywhere('Lease', 'leaseRevoke', { ID })
     })
@@ -207,16 +207,6 @@ export class EtcdCluster implements Etcd {
       }
     }
     throw last
-  }
-
-  async #wrapped(call: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      const { mayHaveRun, timedOut } = error instanceof CallError ? error : notSent
-      const problem = problemOf(error)
-      throw new Failure({ kind: 'etcd', call, member: undefined, problem, mayHaveRun, timedOut }, error)
-    }
   }
 
   async snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream> {

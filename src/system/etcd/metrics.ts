@@ -2,7 +2,7 @@ import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:h
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https'
 import { text } from 'node:stream/consumers'
 import type { Metrics } from '../../model/member.js'
-import type { Tls } from './connection.js'
+import type { Tls } from './tls.js'
 
 const TIMEOUT_MS = 1_000
 /** A look follows the last one within milliseconds; metrics cost a member more than a status, so they may be so old. */

@@ -1,7 +1,16 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Failure } from '../../model/fault.js'
-import type { Tls } from './connection.js'
+
+/** What a connection is secured with, as read. */
+export type Tls = Readonly<{
+  ca: Buffer | undefined
+  cert: Buffer | undefined
+  key: Buffer | undefined
+  skipVerify: boolean
+  /** The name to look for in the server's certificate instead of the host's. */
+  serverName: string | undefined
+}>
 
 export type TlsFiles = Readonly<{
   cacert: string | undefined
