@@ -246,6 +246,14 @@ describe('what a run leaves in etcd', { timeout: 120_000 }, () => {
     const report = documentOf(await etcdDefrag([...flags, ...job]))
     assert.equal(report.verdict, 'completed')
     assert.match(report.warnings.join(), /the value of \/etcd-defrag\/last-run in etcd cannot be understood/)
+    await cluster.etcdctl(['put', '/etcd-defrag/lock', 'mine'])
+    const refused = documentOf(await etcdDefrag([...cluster.flags(await cluster.leader()), ...job]))
+    assert.deepEqual([refused.exitCode, refused.fault.check], [69, 'oneRunner'])
+    assert.match(
+      refused.reason,
+      /\/etcd-defrag\/lock is there and bound to no lease, .*etcdctl del \/etcd-defrag\/lock; try again/,
+    )
+    await cluster.etcdctl(['del', '/etcd-defrag/lock'])
     await cluster.etcdctl(['put', '/etcd-defrag/pause', 'not before monday'])
     const held = documentOf(await etcdDefrag([...cluster.flags(await cluster.leader()), ...job]))
     assert.equal(brief(held), '0 skipped paused')

@@ -90,6 +90,11 @@ export class EtcdCoordination implements Coordination {
     // Nothing is written to a store that another run is at, only to find that it is.
     const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
     const [present] = kvs
+    if (present?.lease === '0')
+      throw new CallError(
+        `${key} is there and bound to no lease, so it is no run's and would stay for ever: etcdctl del ${key}`,
+        { mayHaveRun: false },
+      )
     const holder = present === undefined ? undefined : holderOf(present.value)
     const isDead = isOnlyOneHere && this.#self.place !== '' && holder?.place === this.#self.place
     if (holder !== undefined && !isDead) return { kind: 'busy', by: holder.by, since: holder.since }
