@@ -17,6 +17,18 @@ export type Check = Readonly<{
 /** In the order they are asked; the first that fails speaks for the run. A new check is one row. */
 export const checks: readonly Check[] = [
   {
+    name: 'user',
+    when: 'always',
+    failing: 'refuse',
+    overridden: () => false,
+    problem: view => {
+      const asking = view.members.find(m => isReachable(m) && m.read.kind === 'failed' && m.read.asksForUser)
+      return asking === undefined
+        ? undefined
+        : 'etcd asks for a user: set --user and --password-file (authentication is on)'
+    },
+  },
+  {
     name: 'localAnswers',
     when: 'start',
     failing: 'refuse',

@@ -37,7 +37,8 @@ export type MemberStatus = Readonly<{
  */
 export type Read = Readonly<
   | { kind: 'served'; tookMs: number }
-  | { kind: 'failed'; problem: string }
+  /** `asksForUser`: authentication is on and we gave no user, which says nothing of the member. */
+  | { kind: 'failed'; problem: string; asksForUser: boolean }
   | { kind: 'notAsked'; because: string }
 >
 

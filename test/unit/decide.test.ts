@@ -41,7 +41,7 @@ function brief(decision: Decision): string {
   }
 }
 
-const failing = { kind: 'failed', problem: 'etcdserver: no leader' } as const
+const failing = { kind: 'failed', problem: 'etcdserver: no leader', asksForUser: false } as const
 const corrupt = [{ member: idOf('m2'), kind: 'CORRUPT' }] as const
 const noSpace = [{ member: idOf('m2'), kind: 'NOSPACE' }] as const
 const down = { unreachable: 'connection refused' }
@@ -60,6 +60,12 @@ type Row = readonly [name: string, view: ClusterView, changes: Partial<Policy>, 
 describe('preflight', () => {
   const rows: readonly Row[] = [
     ['a healthy cluster is worked on', cluster(), {}, 'defragment m2'],
+    [
+      'no force takes the place of a user',
+      cluster({ m2: { read: { ...failing, asksForUser: true } } }),
+      { forceUnhealthy: true },
+      'refused user',
+    ],
     ['a node whose member does not lead skips', onFollower, {}, 'skipped localLeads'],
     ['... unless told otherwise', onFollower, { forceNonleader: true }, 'defragment m2'],
     ['a version that loses data refuses', cluster({ m3: { version: '3.5.5' } }), {}, 'refused versions'],

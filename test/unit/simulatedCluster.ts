@@ -182,7 +182,7 @@ export class SimulatedCluster implements Etcd {
       read: member.learner
         ? { kind: 'notAsked', because: 'a learner' }
         : leader === undefined
-          ? { kind: 'failed', problem: 'no leader' }
+          ? { kind: 'failed', problem: 'no leader', asksForUser: false }
           : { kind: 'served', tookMs: 1 },
       status: {
         version: '3.5.16',

@@ -13,6 +13,7 @@ export class CallError extends Error {
   readonly permissionDenied: boolean
   /** NOSPACE: etcd takes no writes. */
   readonly outOfSpace: boolean
+  readonly asksForUser: boolean
   /** Whose certificate was not accepted. */
   readonly certificate: 'server' | 'client' | undefined
 
@@ -25,6 +26,7 @@ export class CallError extends Error {
       tokenExpired?: boolean
       permissionDenied?: boolean
       outOfSpace?: boolean
+      asksForUser?: boolean
       certificate?: 'server' | 'client' | undefined
     }>,
     cause?: unknown,
@@ -36,6 +38,7 @@ export class CallError extends Error {
     this.tokenExpired = facts.tokenExpired ?? false
     this.permissionDenied = facts.permissionDenied ?? false
     this.outOfSpace = facts.outOfSpace ?? false
+    this.asksForUser = facts.asksForUser ?? false
     this.certificate = facts.certificate
   }
 
@@ -78,6 +81,7 @@ export function translate(error: ServiceError, timeoutMs: number): CallError {
       tokenExpired: /invalid auth token|revision of auth store is old/.test(details),
       permissionDenied: error.code === status.PERMISSION_DENIED,
       outOfSpace,
+      asksForUser: /user name is empty/.test(details),
       certificate,
     },
     error,

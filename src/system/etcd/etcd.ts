@@ -144,7 +144,8 @@ export class EtcdCluster implements Etcd {
     } catch (error) {
       const problem = problemOf(error)
       // Permission is checked after the read index was confirmed, so the member is well.
-      if (!(error instanceof CallError && error.permissionDenied)) return { kind: 'failed', problem }
+      const { permissionDenied, asksForUser } = error as CallError // anything else was thrown on
+      if (!permissionDenied) return { kind: 'failed', problem, asksForUser }
     }
     return { kind: 'served', tookMs: Math.round(performance.now() - from) }
   }
