@@ -117,7 +117,7 @@ async function follow(
     }
     await course.hold.confirm()
     signal.throwIfAborted()
-    if (!(await isAsSeen(world, view, course.progress, action.step))) {
+    if (!(await isAsSeen(world, view))) {
       changingSince ??= world.now()
       if (world.now() - changingSince < policy.settleTimeoutMs) continue
       const problem = 'members are no longer as they were seen a moment ago, each time they are looked at'

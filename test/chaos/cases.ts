@@ -6,4 +6,10 @@ export const cases: readonly Readonly<{ seed: number; run: number; found: string
     found:
       'a follower was defragmented two seconds after the last look: the question after the lock had waited for a member that was stopped, the very one defragmented before',
   },
+  {
+    seed: 2,
+    run: 72,
+    found:
+      'a follower was defragmented 300 ms after the leader had been killed: only members that the run had touched were looked at once more',
+  },
 ]

@@ -47,6 +47,8 @@ export class SimulatedCluster implements Etcd {
   /** Of the lock in etcd. */
   locks = 0
   isLockLost = false
+  /** Whether the run may touch members while others are out. */
+  toleratesOthersOut = false
   readonly records: LastRun[] = []
   readonly disarmed: MemberId[] = []
   readonly #alarmed = new Set<MemberId>()
@@ -285,6 +287,8 @@ export class SimulatedCluster implements Etcd {
     const fail = (text: string) => this.violations.push(`Defragment of ${id}: ${text}`)
     if (this.defragmented.includes(id)) fail('sent twice')
     if (this.isLockLost) fail('the lock was lost before')
+    const out = this.#states.find(s => s !== target && !this.#answers(s))
+    if (out !== undefined && !this.toleratesOthersOut) fail(`${out.member.id} is out, and nothing was forced`)
     if (target.member.learner) fail('a learner')
     if (this.voters.length > 1 && this.#hasQuorum() && this.#leader === id)
       fail('it leads a cluster that can move leadership')

@@ -76,6 +76,7 @@ async function oneRun(
 ): Promise<string> {
   const cluster = new SimulatedCluster(scenario)
   if (leads) cluster.leadByLocal()
+  cluster.toleratesOthersOut = forced.forceUnhealthy
   const policy: Policy = {
     ...standard({ backupPath, dataDir: '/nonexistent', trims: false, settleTimeoutMs: 10_000 }),
     ...forced,
