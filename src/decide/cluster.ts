@@ -60,6 +60,10 @@ export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {
   return [...new Set(raised.map(alarm => alarm.kind))]
 }
 
+/** By the member's own clock, where its metrics tell. */
+export const uptimeOf = ({ metrics }: MemberView): number | undefined =>
+  metrics.kind === 'known' ? metrics.uptimeMs : undefined
+
 /** The most its database may grow to, in bytes: from its status (etcd 3.6) or its metrics. */
 export const quotaOf = ({ status, metrics }: Reachable): number | undefined =>
   status.quota ?? (metrics.kind === 'known' ? metrics.quota : undefined)

@@ -1,7 +1,7 @@
 import type { Fault } from '../model/fault.js'
 import type { ClusterView, MemberId, Reachable } from '../model/member.js'
-import type { Progress, RecordOf, Size, StepKind } from '../model/step.js'
-import { find, isReachable, voters } from './cluster.js'
+import type { Progress, RecordOf, StepKind, StepOf } from '../model/step.js'
+import { find, isReachable, uptimeOf, voters } from './cluster.js'
 
 export const recordsOf = <K extends StepKind>(progress: Progress, kind: K): readonly RecordOf<K>[] =>
   progress.filter((record): record is RecordOf<K> => record.kind === kind)
@@ -21,14 +21,17 @@ export function pendingMembers(view: ClusterView, progress: Progress): readonly 
 export function failedDefragment(view: ClusterView, progress: Progress): Fault | undefined {
   for (const { step, outcome } of recordsOf(progress, 'defragment')) {
     if (outcome.kind === 'failed') return outcome.fault
-    if (outcome.kind === 'unanswered' && !hasShrunk(view, step.member.id, step.size)) return outcome.fault
+    if (outcome.kind === 'unanswered' && !isOver(view, step)) return outcome.fault
   }
   return undefined
 }
 
-/** Whether the file is smaller than it was, or had nothing to give back. */
-function hasShrunk(view: ClusterView, id: MemberId, { dbSize, dbSizeInUse }: Size): boolean {
-  const now = find(view, id)
+/** The file is smaller than it was; or it had nothing to give back, and the member has not started anew since. */
+function isOver(view: ClusterView, { member, size, uptimeMs }: StepOf<'defragment'>): boolean {
+  const { dbSize, dbSizeInUse } = size
+  const now = find(view, member.id)
   if (now === undefined || !isReachable(now)) return false
-  return now.status.dbSize < dbSize || dbSize - dbSizeInUse < dbSize / 10
+  if (now.status.dbSize < dbSize) return true
+  const hasRestarted = (uptimeOf(now) ?? Number.POSITIVE_INFINITY) < (uptimeMs ?? 0)
+  return dbSize - dbSizeInUse < dbSize / 10 && !hasRestarted
 }

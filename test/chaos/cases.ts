@@ -12,4 +12,10 @@ export const cases: readonly Readonly<{ seed: number; run: number; found: string
     found:
       'a follower was defragmented 300 ms after the leader had been killed: only members that the run had touched were looked at once more',
   },
+  {
+    seed: 3,
+    run: 52,
+    found:
+      'a member that was killed in the middle of a Defragment without an answer counted as defragmented, since its file had had nothing to give back',
+  },
 ]

@@ -9,9 +9,9 @@ import { planOf } from '../../src/decide/plan.js'
 import { flawsOf } from '../../src/decide/versions.js'
 import type { ClusterView } from '../../src/model/member.js'
 import type { Policy } from '../../src/model/policy.js'
-import type { Decision, Progress } from '../../src/model/step.js'
+import type { Decision, Progress, StepRecord } from '../../src/model/step.js'
 import { exitCodeOf } from '../../src/model/verdict.js'
-import { backedUp, cluster, defragmented, idOf, moved, policy, trimmed } from './views.js'
+import { backedUp, cluster, defragmented, idOf, metrics, moved, policy, trimmed } from './views.js'
 
 /** A decision in a word or two. */
 function brief(decision: Decision): string {
@@ -44,6 +44,11 @@ function brief(decision: Decision): string {
 const failing = { kind: 'failed', problem: 'etcdserver: no leader', asksForUser: false } as const
 const corrupt = [{ member: idOf('m2'), kind: 'CORRUPT' }] as const
 const noSpace = [{ member: idOf('m2'), kind: 'NOSPACE' }] as const
+const unanswered = defragmented('m2', 'unanswered')
+const compact = {
+  ...unanswered,
+  step: { ...unanswered.step, size: { dbSize: 100, dbSizeInUse: 100 } },
+} as StepRecord
 const down = { unreachable: 'connection refused' }
 const single = cluster({}, ['m1'])
 const onFollower = cluster({}, ['m1', 'm2', 'm3'], 'm2')
@@ -212,6 +217,14 @@ describe('the next step', () => {
       'an unanswered one that is back again, and as large as before, ends the defragmenting',
       cluster(),
       [defragmented('m2', 'unanswered')],
+      {},
+      'snapshot m1',
+    ],
+    ['... but not one that had nothing to give back', cluster(), [compact], {}, 'defragment m3'],
+    [
+      '... unless it has started anew since',
+      cluster({ m2: { metrics: metrics({ uptimeMs: 40_000 }) } }),
+      [compact],
       {},
       'snapshot m1',
     ],

@@ -123,7 +123,14 @@ const size = { dbSize: 200, dbSizeInUse: 100 }
 export const defragmented = (name: string, ended: 'done' | 'unanswered' | 'failed' = 'done'): StepRecord => ({
   ...common,
   kind: 'defragment',
-  step: { kind: 'defragment', member: member(name), size, stall, proof: 'linearizableRead' },
+  step: {
+    kind: 'defragment',
+    member: member(name),
+    size,
+    uptimeMs: 3_600_000,
+    stall,
+    proof: 'linearizableRead',
+  },
   outcome:
     ended === 'done'
       ? { kind: 'done', result: { before: size, after: { dbSize: 100, dbSizeInUse: 100 } }, warnings: [] }
