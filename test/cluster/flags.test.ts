@@ -230,7 +230,8 @@ for (const suite of suites)
           assert.ok(i < 100, 'the quota is never reached')
         }
         const leader = await cluster.leader()
-        const job = [...cluster.flags(leader), '--no-trim', '--no-backup', '--output', 'json']
+        // Nothing was compacted, so that the file may stay above its quota; noSpace.test.ts has the rescue.
+        const job = [...cluster.flags(leader), '--no-trim', '--no-backup', '--no-disarm', '--output', 'json']
         const status = documentOf(await etcdDefrag(['status', ...cluster.flags(leader), '--output', 'json']))
         assert.match(JSON.stringify(status.members.map((m: { alarms: string[] }) => m.alarms)), /NOSPACE/)
         const report = documentOf(await etcdDefrag(job))
