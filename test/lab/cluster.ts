@@ -336,11 +336,11 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-/** Asks again and again until it is so, for half a minute at most. */
+/** Asks again and again until it is so, for a minute and a half at most: a busy machine takes its time. */
 export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 30_000
+  const end = Date.now() + 90_000
   while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`in half a minute not: ${what}`)
+    if (Date.now() > end) throw new Error(`in a minute and a half not: ${what}`)
     await sleep(50)
   }
 }
