@@ -1,4 +1,5 @@
 import type { Suite } from '../lab/cluster.js'
+import { mulberry32 } from '../lab/random.js'
 
 /** Consecutive runs that share a cluster, healed and checked in between: starting one takes as long as a run. */
 export const RUNS_PER_CLUSTER = 5
@@ -172,19 +173,11 @@ function drawInstant(chance: Chance, cluster: ClusterDraw): Instant {
 
 /** Numbers that depend on the two seeds only. */
 class Chance {
-  #state: number
+  readonly #next: () => number
 
   constructor(seed: number, stream: number) {
-    this.#state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream, 0x85ebca6b)) | 0
+    this.#next = mulberry32((Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream, 0x85ebca6b)) | 0)
     for (let i = 0; i < 8; i++) this.#next() // neighbouring seeds part
-  }
-
-  /** mulberry32 (Tommy Ettinger, public domain). */
-  #next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
 
   below(n: number): number {

@@ -2,27 +2,17 @@ import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { mulberry32 } from '../lab/random.js'
 import { Scene } from '../lab/scene.js'
 
 const RUNS = 20
-
-/** mulberry32: numbers from 0 to 1, the same ones for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 test('a run that is killed (SIGKILL) at any instant: the next one tidies up after it and does the whole job', {
   timeout: 600_000,
 }, async t => {
   const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
   t.diagnostic(`SEED=${seed}`)
-  const random = randomFrom(seed)
+  const random = mulberry32(seed)
   await using scene = await Scene.set({ megabytes: 8 })
   const from = performance.now()
   assert.equal((await scene.run()).verdict, 'completed')

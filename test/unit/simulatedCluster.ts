@@ -3,6 +3,7 @@ import { type Coordination, type LastRun, nothingRemembered } from '../../src/mo
 import { Failure } from '../../src/model/fault.js'
 import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/member.js'
 import type { Etcd, SnapshotStream } from '../../src/model/world.js'
+import { mulberry32 } from '../lab/random.js'
 import { metrics } from './views.js'
 
 /** How unkind the simulated world is; probabilities from 0 to 1. */
@@ -357,16 +358,5 @@ export class SimulatedCluster implements Etcd {
     timedOut = mayHaveRun,
   ): Failure {
     return new Failure({ kind: 'etcd', call, member: id, problem, mayHaveRun, timedOut })
-  }
-}
-
-/** A small generator of numbers from 0 to 1 (Tommy Ettinger's mulberry32, public domain). */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
