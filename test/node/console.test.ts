@@ -66,7 +66,7 @@ describe('a run', { concurrency: 2 }, () => {
       assert.equal(code, 0, stdout)
       assert.match(stdout, colors)
       const plain = stripVTControlCharacters(stdout)
-      assert.match(plain, /⠙ defragment m1 · \d/)
+      assert.match(plain, /[⠋-⠿] defragment m1 · \d/)
       assert.match(plain, /✔ defragment m1 · [\d.]+ KiB → [\d.]+ KiB · [\d.]+ m?s\r?\n/)
       assert.match(plain, /✔ back up m1 to \/\S+ · [\d.]+ KiB → \d+ B, verified · [\d.]+ m?s\r?\n/)
       assert.match(plain, /MEMBER +BEFORE +AFTER +RECLAIMED/)
