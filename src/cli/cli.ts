@@ -2,18 +2,9 @@ import { resolve } from '../config/resolve.js'
 import type { Environment } from '../config/sources.js'
 import { describe, faultOf } from '../model/fault.js'
 import { exitCodeOf, type Verdict } from '../model/verdict.js'
-import type { Command, Console } from './command.js'
-import type { CommandName, Request } from './parse.js'
-import { parse } from './parse.js'
-
-/** One file a command, loaded when it is asked for. */
-const load: { [N in CommandName]: () => Promise<Command> } = {
-  run: async () => (await import('./run.js')).runCommand,
-  plan: async () => (await import('./plan.js')).planCommand,
-  status: async () => (await import('./status.js')).statusCommand,
-  pause: async () => (await import('./pause.js')).pauseCommand,
-  resume: async () => (await import('./pause.js')).resumeCommand,
-}
+import type { Console } from './command.js'
+import { rowOf } from './commands.js'
+import { parse, type Request } from './parse.js'
 
 /** One invocation from its arguments to its exit code. Never throws: what goes wrong is said on stderr. */
 export async function cli(
@@ -33,8 +24,8 @@ export async function cli(
     }
     const config = await resolve(request.flags, environment)
     notes = config.notes
-    const command = await load[request.command]()
-    return await command({ config, out, stop, own: request.own })
+    const command = await rowOf(request.command).load()
+    return await command({ config, out, stop, own: request.own, file: request.file, version })
   } catch (error) {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
     const verdict: Verdict = { kind: 'failed', fault }

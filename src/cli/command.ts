@@ -15,7 +15,16 @@ export type Console = Readonly<{
   journal: boolean
 }>
 
-export type Context = Readonly<{ config: Config; out: Console; stop: AbortSignal; own: CommandValues }>
+export type Context = Readonly<{
+  config: Config
+  out: Console
+  stop: AbortSignal
+  own: CommandValues
+  /** What a command that works on a file was given. */
+  file: string | undefined
+  /** Of this program. */
+  version: string
+}>
 
 /** Does its work and gives the exit code. Throws `Failure` when it could not begin. */
 export type Command = (context: Context) => Promise<number>

@@ -11,26 +11,41 @@ import {
 } from '../config/options.js'
 import { configFailure, didYouMean, type Found, type Source } from '../config/sources.js'
 import { exitCodeMeanings } from '../model/verdict.js'
-
-/** What each command does, for --help and the documentation. */
-export const commands = {
-  run: 'do the nightly job now (also without any command)',
-  plan: 'show what a run would do now, step by step and why, and touch nothing',
-  status: 'show the members, their sizes and their health, the last run and a pause',
-  pause: 'let no run begin for a while, at this cluster or on this node',
-  resume: 'end a pause',
-} as const
-export type CommandName = keyof typeof commands
+import { type CommandName, commandNames, rowOf } from './commands.js'
 
 export type Request =
-  | { kind: 'command'; command: CommandName; flags: Source; own: CommandValues }
+  /** `file`: the argument of the commands that work on one. */
+  | {
+      kind: 'command'
+      command: CommandName
+      file: string | undefined
+      flags: Source
+      own: CommandValues
+    }
   /** --help or --version: print and leave. */
   | { kind: 'print'; text: string }
 
 /** Reads the command line. Throws a `config` fault for anything it does not know; then nothing may run. */
 export async function parse(argv: readonly string[], version: string, columns: number): Promise<Request> {
   rejectOddSwitches(argv)
-  let printed = ''
+  let isAsked = false // for help or the version
+  const parser = parserOf(undefined, version, columns)
+  const found = await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
+    isAsked ||= output !== ''
+  })
+  const words = found._.map(String)
+  if (isAsked && found['version'] === true) return { kind: 'print', text: version }
+  if (isAsked) {
+    const about = words.length === 0 ? undefined : commandNamed(words)
+    const help = await parserOf(about, version, columns).getHelp()
+    return { kind: 'print', text: `${withoutTypes(help)}\n\n${epilogue()}` }
+  }
+  const { command, file } = commandOf(words)
+  return { kind: 'command', command, file, flags: sourceOf(found), own: ownValues(found, command) }
+}
+
+/** For all commands, or for the help of one. */
+function parserOf(command: CommandName | undefined, version: string, columns: number): Argv {
   const parser = yargs()
     .scriptName('etcd-defrag')
     .parserConfiguration({
@@ -49,25 +64,29 @@ export async function parse(argv: readonly string[], version: string, columns: n
     .help()
     .alias('help', 'h')
     .wrap(Math.min(110, columns))
-    .usage(
-      'etcd-defrag [run|plan|status|pause|resume] [options]\n\nKeeps etcd lean, backed up and restorable.',
-    )
+    .usage(command === undefined ? usage() : `${usageOf(command)}\n\n${rowOf(command).about}`)
     .fail(message => {
       throw configFailure('command line', clarified(message))
     })
-  for (const [name, about] of Object.entries(commands))
-    parser.command(name === 'run' ? ['run', '$0'] : name, about)
-  declare(parser)
-  const found = await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
-    printed = output
-  })
-  if (printed !== '')
-    return {
-      kind: 'print',
-      text: printed === version ? version : `${withoutTypes(printed)}\n\n${epilogue()}`,
-    }
-  const command = commandOf(found._.map(String))
-  return { kind: 'command', command, flags: sourceOf(found), own: ownValues(found, command) }
+  declare(parser, command)
+  return parser
+}
+
+const usageOf = (command: CommandName): string =>
+  `etcd-defrag ${[command, rowOf(command).argument ?? [], '[options]'].flat().join(' ')}`
+
+function usage(): string {
+  const shapes = commandNames.map(name => [name, rowOf(name).argument ?? []].flat().join(' '))
+  const width = Math.max(...shapes.map(shape => shape.length))
+  const rows = commandNames.map((name, i) => `  ${shapes[i]?.padEnd(width)}  ${rowOf(name).about}`)
+  return [
+    'etcd-defrag [COMMAND] [options]',
+    '',
+    'Keeps etcd lean, backed up and restorable.',
+    '',
+    'Commands (etcd-defrag COMMAND --help shows the options of one):',
+    ...rows,
+  ].join('\n')
 }
 
 /** The values of the flags that are the command's own. */
@@ -87,29 +106,46 @@ function ownValues(found: Readonly<Record<string, unknown>>, command: CommandNam
   return Object.fromEntries(entries) as CommandValues // each row was parsed by its own parser
 }
 
-function commandOf([word = 'run', ...more]: readonly string[]): CommandName {
-  const names = Object.keys(commands) as CommandName[]
-  const command = names.find(name => name === word)
-  if (command === undefined)
-    throw configFailure(
-      'command line',
-      `unknown command ${word}${didYouMean(word, names)}; nothing was run, see etcd-defrag --help`,
-    )
-  if (more.length > 0)
-    throw configFailure(
-      'command line',
-      `${command} takes no argument ${more[0]}; nothing was run, see etcd-defrag --help`,
-    )
+/** The command of the longest name that the words begin with. */
+function commandNamed(words: readonly string[]): CommandName {
+  const command =
+    commandNames.find(name => name === words.slice(0, 2).join(' ')) ??
+    commandNames.find(name => name === words[0])
+  if (command === undefined) throw configFailure('command line', unknownCommand(words))
   return command
+}
+
+function commandOf(words: readonly string[]): { command: CommandName; file: string | undefined } {
+  const given = words.length === 0 ? ['run'] : words
+  const command = commandNamed(given)
+  const [file, ...more] = given.slice(command.split(' ').length)
+  const { argument } = rowOf(command)
+  const extra = argument === undefined ? file : more[0]
+  const fail = (problem: string) =>
+    configFailure('command line', `${problem}; nothing was run, see etcd-defrag --help`)
+  if (extra !== undefined) throw fail(`${command} takes no argument ${extra}`)
+  if (argument === 'FILE' && file === undefined) throw fail(`${command} takes a file`)
+  return { command, file }
+}
+
+function unknownCommand([first = '', second]: readonly string[]): string {
+  const family = commandNames.filter(name => name.startsWith(`${first} `))
+  const named = second === undefined ? first : `${first} ${second}`
+  const guess = family.length > 0 ? didYouMean(named, family) : didYouMean(first, commandNames)
+  const known = family.length > 0 && guess === '' ? `; there is ${family.join(', ')}` : guess
+  return `unknown command ${family.length > 0 ? named : first}${known}; nothing was run, see etcd-defrag --help`
 }
 
 /** What is a value and what a switch is plain from the shapes. */
 const withoutTypes = (help: string): string =>
   help.replaceAll(/^ +\[(?:string|boolean|array)\]\n| *\[(?:string|boolean|array)\]$/gm, '')
 
-function declare(parser: Argv): void {
+/** Those that mean something to `command`; all without one. */
+function declare(parser: Argv, command: CommandName | undefined): void {
+  const isOffline = command !== undefined && rowOf(command).offline === true
   for (const name of optionNames) {
     const { about, group, shape, fallback } = options[name]
+    if (isOffline && group !== 'Output' && group !== 'Backup') continue
     const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
     const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
     const flag = flagOf(name).slice(2)
@@ -126,6 +162,7 @@ function declare(parser: Argv): void {
   }
   for (const name of commandOptionNames) {
     const { commands: owners, about, group, shape, fallback } = commandOptions[name]
+    if (command !== undefined && !(owners as readonly string[]).includes(command)) continue
     const describe = `with ${owners.join(' and ')}: ${about}`
     const hint = fallback === '' || shape === '' ? '' : ` [default: ${fallback}]`
     if (shape === '') parser.option(name, { type: 'boolean', describe, group: `${group}:` })

@@ -12,7 +12,7 @@ import {
 } from './values.js'
 
 export type Spec<T> = Readonly<{
-  group: 'Connection' | 'Job' | 'Coordination' | 'Force' | 'Output'
+  group: 'Connection' | 'Job' | 'Backup' | 'Coordination' | 'Force' | 'Output'
   /** What a person writes for the value in --help; empty for a switch. */
   shape: string
   about: string

@@ -20,6 +20,8 @@ export type Fault = Readonly<
       timedOut: boolean
     }
   | { kind: 'backup'; path: string; problem: string }
+  /** A file that should hold a snapshot does not, or cannot be read. */
+  | { kind: 'archive'; path: string; problem: string }
   | { kind: 'interrupted'; by: string }
   | { kind: 'bug'; problem: string }
 >
@@ -51,6 +53,8 @@ export function describe(fault: Fault): string {
     }
     case 'backup':
       return `backup to ${fault.path}: ${fault.problem}`
+    case 'archive':
+      return `${fault.path}: ${fault.problem}`
     case 'interrupted':
       return `interrupted by ${fault.by}`
   }

@@ -13,6 +13,7 @@ const exitCodes = {
   stopped: 76, // EX_PROTOCOL
   etcd: 76,
   backup: 73, // EX_CANTCREAT
+  archive: 65, // EX_DATAERR
   interrupted: 75, // EX_TEMPFAIL
   bug: 70, // EX_SOFTWARE
 } satisfies Record<Fault['kind'], number>
@@ -24,6 +25,7 @@ export const exitCodeOf = (verdict: Verdict): number =>
 /** What each exit code means, for --help and the documentation. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [0, 'completed, or skipped with good reason (not the leader, a single member, another run, a pause)'],
+  [65, 'a backup is damaged, or is none'],
   [69, 'a preflight check failed or etcd cannot be reached; nothing was touched'],
   [70, 'a bug in etcd-defrag'],
   [73, 'the backup failed, or could never be put in place; the previous one is still there'],
