@@ -41,7 +41,7 @@ export function recordOf(
   world: World,
   policy: Policy,
 ): LastRun | undefined {
-  if (progress.length === 0 || verdict.kind === 'skipped') return undefined
+  if (policy.job === 'backup' || progress.length === 0 || verdict.kind === 'skipped') return undefined
   const earlier = memory.lastRun?.paces ?? []
   const left =
     after === undefined

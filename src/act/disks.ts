@@ -21,7 +21,7 @@ export const holdsEtcd = (dataDir: string): Promise<boolean> =>
  */
 export async function checkDisks(
   view: ClusterView,
-  { backupPath, dataDir, forceDisk }: Policy,
+  { job, backupPath, dataDir, forceDisk }: Policy,
 ): Promise<readonly string[]> {
   const local = view.members.find(m => m.member.id === view.local)
   const dbSizeInUse = local?.kind === 'reachable' ? local.status.dbSizeInUse : undefined
@@ -30,6 +30,7 @@ export async function checkDisks(
     backupPath === undefined || dbSizeInUse === undefined || forceDisk
       ? []
       : await checkBackupRoom(backupPath, dbSizeInUse)
+  if (job === 'backup') return tight
   if (!(await holdsEtcd(dataDir)))
     return [
       ...tight,

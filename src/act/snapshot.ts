@@ -10,6 +10,13 @@ export const snapshot: Actor<'snapshot'> = async (step, { world, view, stop }) =
     const { result, warnings } = await backUp({
       path: step.path,
       expectedBytes,
+      retention: step.retention,
+      about: {
+        tool: world.tool,
+        host: world.host,
+        cluster: { id: view.clusterId, members: view.members.map(({ member }) => member) },
+        member: { id: step.from.id, name: step.from.name },
+      },
       open: () => world.etcd.snapshot(step.from, stop),
       now: world.now,
       signal: stop,

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
+import type { Contents, Provenance } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
+import type { Retention } from '../model/retention.js'
 import type { BackupResult } from '../model/step.js'
 import type { Phase, SnapshotStream } from '../model/world.js'
 import {
@@ -11,13 +14,18 @@ import {
   roomToSpool,
   writeProblem,
 } from './files.js'
-import { TrailerCheck } from './trailer.js'
+import { putInPlace } from './generations.js'
+import { Inspection } from './inspection.js'
+import { TRAILER } from './trailer.js'
 import { compress, decompress } from './xz.js'
 
 export type BackupRequest = Readonly<{
   path: string
   /** The database's size as the member reports it; what decides whether there is room to spool. */
   expectedBytes: number
+  retention: Retention
+  /** Whose snapshot it is and who takes it, for the provenance. */
+  about: Pick<Provenance, 'tool' | 'host' | 'cluster'> & Readonly<{ member: Pick<Provenance['member'], 'id' | 'name'> }>
   open(): Promise<SnapshotStream>
   now(): number
   signal: AbortSignal
@@ -25,10 +33,10 @@ export type BackupRequest = Readonly<{
 }>
 
 /**
- * Takes a snapshot and puts it at `path` as .xz: received, checked against its own SHA-256, compressed,
- * decoded again and checked again, synced, and only then swapped in. Throws `Failure` (`backup`, or `etcd`
- * from the stream); then, and when `signal` aborts it, the file that was at `path` is still there and
- * nothing else of ours is.
+ * Takes a snapshot and puts it at `path` as .xz with its provenance beside it: received, checked against its own SHA-256,
+ * compressed, decoded again, checked again and the database inside walked, synced, and only then swapped in. Throws
+ * `Failure` (`backup`, or `etcd` from the stream); then, and when `signal` aborts it, the file that was at `path` is
+ * still there and nothing else of ours is.
  */
 export async function backUp(
   request: BackupRequest,
@@ -40,41 +48,87 @@ export async function backUp(
     const room = (await freeBytes(dirname(path))) - (await reserveOf(dirname(path)))
     const spooled = room >= roomToSpool(request.expectedBytes)
     await using archive = await OwnFile.create(path, 'partial')
+    const takenAt = request.now()
     const received = spooled ? await viaSpool(request, archive) : await asItComes(request, archive)
+    const { content, origin } = received
     const verifyFrom = request.now()
-    const archiveBytes = await verify(request, archive, received.sha256)
+    const verified = await verify(request, archive, received)
     const verifyMs = request.now() - verifyFrom
+    const { contents } = verified
+    if (contents.revision < origin.revision) throw tooOld(path, contents, origin.revision)
+    const { revision, totalKeys } = contents
+    const { member, ...about } = request.about
+    const { etcdVersion, storageVersion } = origin
+    const provenance: Provenance = {
+      format: 1,
+      ...about,
+      takenAt: new Date(takenAt).toISOString(),
+      member: { ...member, etcdVersion, storageVersion },
+      revision,
+      totalKeys,
+      content,
+      archive: verified.archive,
+    }
+    await using beside = await OwnFile.create(path, 'provenance')
+    await beside.write(Buffer.from(`${JSON.stringify(provenance, null, 2)}\n`))
+    await archive.sync()
+    await beside.sync()
     request.signal.throwIfAborted()
-    const unsynced = await archive.replace(path)
-    const warnings = [
-      ...(spooled ? [] : [tooTight(request, room)]),
-      ...(unsynced === undefined ? [] : [unsynced]),
-    ]
-    return { result: { path, archiveBytes, spooled, verifyMs, ...received }, warnings }
+    const files = { archive, provenance: beside }
+    const said = await putInPlace(path, files, takenAt, request.retention)
+    return {
+      result: {
+        path,
+        snapshotBytes: content.bytes + TRAILER,
+        archiveBytes: verified.archive.bytes,
+        sha256: content.sha256,
+        archiveSha256: verified.archive.sha256,
+        revision,
+        totalKeys,
+        spooled,
+        snapshotMs: received.snapshotMs,
+        compressMs: received.compressMs,
+        verifyMs,
+      },
+      warnings: [...(spooled ? [] : [tooTight(request, room)]), ...said],
+    }
   } catch (error) {
     throw error instanceof Failure || request.signal.aborted ? error : backupFailure(path, error)
   }
 }
 
+const tooOld = (path: string, { revision }: Contents, reported: number): Failure => {
+  const problem = `the snapshot ends at revision ${revision}, and its member had reported ${reported} before: it is incomplete`
+  return new Failure({ kind: 'backup', path, problem })
+}
+
 const tooTight = ({ path, expectedBytes }: BackupRequest, room: number): string =>
   `backup to ${path}: no room to spool the snapshot there (${Math.max(0, room)} bytes are free beyond the reserve, ${roomToSpool(expectedBytes)} wanted), so it was compressed as it came; the open stream makes the database grow meanwhile`
 
-type Received = Pick<BackupResult, 'snapshotBytes' | 'sha256' | 'snapshotMs' | 'compressMs'>
+type Received = Readonly<{
+  content: Provenance['content']
+  origin: SnapshotStream['origin']
+  inspection: Inspection
+  snapshotMs: number
+  compressMs: number
+}>
 
 /** At line speed to a file, so that etcd's read transaction is short; compressed afterwards. */
 async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Received> {
   const { now, path } = request
   await using spool = await OwnFile.create(path, 'spool')
   const snapshotFrom = now()
-  const check = new TrailerCheck()
-  for await (const chunk of receive(request, check)) await spool.write(chunk)
-  const sha256 = check.finish(path)
+  const inspection = new Inspection()
+  const stream = await request.open()
+  for await (const chunk of receive(request, stream, inspection)) await spool.write(chunk)
+  const content = inspected(path, inspection)
   const compressFrom = now()
-  const told = counted(request, 'compress', check.bytes, spool.read())
+  const told = counted(request, 'compress', content.bytes + TRAILER, spool.read())
   await compress(told, chunk => archive.write(chunk))
   return {
-    snapshotBytes: check.bytes,
-    sha256,
+    content,
+    origin: stream.origin,
+    inspection,
     snapshotMs: compressFrom - snapshotFrom,
     compressMs: now() - compressFrom,
   }
@@ -82,22 +136,22 @@ async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Recei
 
 async function asItComes(request: BackupRequest, archive: OwnFile): Promise<Received> {
   const from = request.now()
-  const check = new TrailerCheck()
-  await compress(receive(request, check), chunk => archive.write(chunk))
+  const inspection = new Inspection()
+  const stream = await request.open()
+  await compress(receive(request, stream, inspection), chunk => archive.write(chunk))
   const tookMs = request.now() - from
-  return {
-    snapshotBytes: check.bytes,
-    sha256: check.finish(request.path),
-    snapshotMs: tookMs,
-    compressMs: tookMs,
-  }
+  const content = inspected(request.path, inspection)
+  return { content, origin: stream.origin, inspection, snapshotMs: tookMs, compressMs: tookMs }
 }
 
-async function* receive(request: BackupRequest, check: TrailerCheck): AsyncGenerator<Buffer> {
-  const stream = await request.open()
+async function* receive(
+  request: BackupRequest,
+  stream: SnapshotStream,
+  inspection: Inspection,
+): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of counted(request, 'snapshot', request.expectedBytes, stream.blobs)) {
-      check.update(chunk)
+      inspection.update(chunk)
       yield chunk
     }
   } finally {
@@ -105,25 +159,43 @@ async function* receive(request: BackupRequest, check: TrailerCheck): AsyncGener
   }
 }
 
-/** Reads the archive back from its file; what comes out must carry the SHA-256 that went in. */
-async function verify(request: BackupRequest, archive: OwnFile, sha256: string): Promise<number> {
+/** The end of a pass over the snapshot; the words for one that is not whole. */
+function inspected(path: string, inspection: Inspection): Provenance['content'] {
+  try {
+    return inspection.endPass(path)
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    const problem = `the snapshot ${(error as Error).message}`
+    throw new Failure({ kind: 'backup', path, problem }, error)
+  }
+}
+
+/** Reads the archive back from its file: what comes out is what went in, and a database all of which can be reached. */
+async function verify(
+  request: BackupRequest,
+  archive: OwnFile,
+  { content, inspection }: Received,
+): Promise<{ archive: Provenance['archive']; contents: Contents }> {
   const { path } = request
   const { size } = await archive.handle.stat()
-  const check = new TrailerCheck()
-  const read = await decompress(counted(request, 'verify', size, archive.read()), chunk =>
-    check.update(chunk),
-  ).then(
-    () => check.finish(path),
-    cause => {
-      request.signal.throwIfAborted()
-      return `nothing (${cause instanceof Error ? cause.message : cause})`
-    },
-  )
-  if (read !== sha256) {
-    const problem = `what was written does not decode to the snapshot received: SHA-256 ${read}, expected ${sha256}`
-    throw new Failure({ kind: 'backup', path, problem })
+  const unequal = (read: string, cause?: unknown) => {
+    const problem = `what was written does not decode to the snapshot received: SHA-256 ${read}, expected ${content.sha256}`
+    return new Failure({ kind: 'backup', path, problem }, cause)
   }
-  return size
+  const hash = createHash('sha256')
+  for (let pass = 0; pass === 0 || inspection.isUnfinished; pass++) {
+    const read = counted(request, 'verify', size, archive.read(chunk => {
+      if (pass === 0) hash.update(chunk)
+    }))
+    await decompress(read, chunk => inspection.update(chunk)).catch(cause => {
+      request.signal.throwIfAborted()
+      if (cause instanceof Failure) throw cause
+      throw unequal(`nothing (${cause instanceof Error ? cause.message : cause})`, cause)
+    })
+    const { sha256 } = inspected(path, inspection)
+    if (sha256 !== content.sha256) throw unequal(sha256)
+  }
+  return { archive: { bytes: size, sha256: hash.digest('hex') }, contents: inspection.contents() }
 }
 
 /** Passes chunks on, counts them aloud, and stops when the signal says so. */

@@ -16,8 +16,10 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { Failure } from '../model/fault.js'
 
+type Kind = 'spool' | 'partial' | 'provenance'
+
 /** Names of files under way carry the process id, so that a later run can tell a dead run's from a live one's. */
-const underWay = (path: string, owner: string, kind: 'spool' | 'partial'): string =>
+const underWay = (path: string, owner: string, kind: Kind): string =>
   join(dirname(path), `.${basename(path)}.${owner}-${randomUUID().slice(0, 8)}.${kind}`)
 
 /** Bytes between two looks at the free disk. */
@@ -42,7 +44,7 @@ export class OwnFile implements AsyncDisposable {
   }
 
   /** Creates it beside `target`, mode 0600 from the first byte; never follows or reuses what is there. */
-  static async create(target: string, kind: 'spool' | 'partial'): Promise<OwnFile> {
+  static async create(target: string, kind: Kind): Promise<OwnFile> {
     const path = underWay(target, await ownId(), kind)
     const handle = await open(path, 'wx+', 0o600)
     await handle.chmod(0o600) // a umask may have taken more away
@@ -60,22 +62,25 @@ export class OwnFile implements AsyncDisposable {
     for (let done = 0; done < chunk.length; ) done += (await this.handle.write(chunk, done)).bytesWritten
   }
 
-  async *read(): AsyncGenerator<Buffer> {
+  /** From its beginning; `see` gets every piece first. */
+  async *read(see: (chunk: Buffer) => void = () => {}): AsyncGenerator<Buffer> {
     const size = 1 << 20
     for (let position = 0; ; ) {
       const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(size), 0, size, position)
       if (bytesRead === 0) return
       position += bytesRead
-      yield buffer.subarray(0, bytesRead)
+      const chunk = buffer.subarray(0, bytesRead)
+      see(chunk)
+      yield chunk
     }
   }
 
-  /**
-   * Takes the place of `target` so that a power cut leaves either the old file or the new one, whole. Throws while the
-   * old one is still there; resolves to what went wrong after that, if anything did.
-   */
-  async replace(target: string): Promise<string | undefined> {
-    await this.handle.sync()
+  sync(): Promise<void> {
+    return this.handle.sync()
+  }
+
+  /** Takes the place of `target`; the old file is there until then. Synced before, a power cut leaves one of the two, whole. */
+  async moveTo(target: string): Promise<void> {
     const [ours, there] = await Promise.all([this.handle.stat(), lstat(this.path)])
     if (ours.dev !== there.dev || ours.ino !== there.ino)
       throw new Error(
@@ -83,19 +88,18 @@ export class OwnFile implements AsyncDisposable {
       )
     await rename(this.path, target)
     this.#kept = true
-    try {
-      const folder = await open(dirname(target), 'r')
-      await folder.sync().finally(() => folder.close())
-      return undefined
-    } catch (error) {
-      return `${target} is in place, but its folder could not be synced (${error}): a power cut now may bring the old one back`
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.handle.close()
     if (!this.#kept) await rm(this.path, { force: true })
   }
+}
+
+/** Makes a renamed file's new name durable (fsync(2)). */
+export async function syncFolder(target: string): Promise<void> {
+  const folder = await open(dirname(target), 'r')
+  await folder.sync().finally(() => folder.close())
 }
 
 /** Removes what runs that no longer live left beside `target`. */
@@ -105,7 +109,7 @@ export async function removeLeftovers(target: string): Promise<void> {
   const files = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile())
   for (const { name: entry } of files) {
     const owner = entry.startsWith(prefix)
-      ? /^(\d+)(?:-[0-9a-f]{8})?\.(?:spool|partial)$/.exec(entry.slice(prefix.length))?.[1]
+      ? /^(\d+)(?:-[0-9a-f]{8})?\.(?:spool|partial|provenance)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
     if (owner === undefined) continue
     const lives = owner !== (await ownId()) && (await isOurs(owner)) // one of ours was a dead run's with our process id

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../model/fault.js'
 
 /** etcd appends the SHA-256 of the database (etcd: server/etcdserver/api/v3rpc/maintenance.go, `Snapshot`). */
-const TRAILER = 32
+export const TRAILER = 32
 /** bbolt files are whole pages and pages are multiples of 512 bytes (etcd: etcdutl/snapshot/v3_snapshot.go). */
 const SECTOR = 512
 

@@ -23,6 +23,15 @@ export const commands = {
     about: 'show the members, their sizes and their health, the last run and a pause',
     load: async () => (await import('./status.js')).statusCommand,
   },
+  'backup create': {
+    about: 'write a verified backup of the local member, whether it leads or not, and defragment nothing',
+    load: async () => (await import('./run.js')).createCommand,
+  },
+  'backup list': {
+    about: 'show the backup at --backup-path and the earlier ones beside it, and whether they are whole',
+    offline: true,
+    load: async () => (await import('./list.js')).listCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     load: async () => (await import('./pause.js')).pauseCommand,

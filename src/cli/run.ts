@@ -7,11 +7,18 @@ import { run } from '../run.js'
 import { exec } from '../system/exec.js'
 import { hostLock, RUN_FOLDER } from '../system/hostLock.js'
 import { PauseFile } from '../system/pauseFile.js'
-import type { Command, Console } from './command.js'
-import { connect, coordinationOf, policyOf } from './world.js'
+import type { Policy } from '../model/policy.js'
+import type { Command, Console, Context } from './command.js'
+import { backupOnly, connect, coordinationOf, policyOf } from './world.js'
 
 /** `etcd-defrag run`: the job itself, told as it goes and reported at the end. */
-export const runCommand: Command = async ({ config, out, stop }) => {
+export const runCommand: Command = context => runAs(context, policyOf(context.config))
+
+/** `etcd-defrag backup create`: the snapshot alone, of whatever member this is, behind the same checks and locks. */
+export const createCommand: Command = context =>
+  runAs(context, backupOnly(policyOf(context.config)))
+
+async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
   const etcd = await connect(config)
   const tell = unfailing(await listener(out))
   const world: World = {
@@ -24,13 +31,14 @@ export const runCommand: Command = async ({ config, out, stop }) => {
     random: Math.random,
     exec,
     host: hostname(),
+    tool: `etcd-defrag ${version}`,
     lock: (clusterId, waitMs, signal) =>
       hostLock(`${RUN_FOLDER}/etcd-defrag.${clusterId}.lock`, waitMs, signal),
     tell,
   }
   tell({ event: 'started', endpoints: config.values.endpoints, notes: config.notes })
   try {
-    const report = await run(world, policyOf(config), stop)
+    const report = await run(world, policy, stop)
     if (config.values.output === 'json') out.stdout.write(`${JSON.stringify(runJson(report), null, 2)}\n`)
     else if (out.stdout.isTTY === true || out.stderr.isTTY === true) {
       const { colorsFor, summaryText } = await import('../report/text.js')

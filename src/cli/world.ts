@@ -61,6 +61,12 @@ export const policyOf = ({ values }: Config): Policy =>
     minUptimeMs: values['min-uptime'],
     maxStallMs: values['max-stall'],
     disarms: values.disarm,
+    job: 'nightly' as const,
+    retention: {
+      keep: values['backup-keep'],
+      daily: values['backup-keep-daily'],
+      weekly: values['backup-keep-weekly'],
+    },
     backupPath: values.backup ? values['backup-path'] : undefined,
     dataDir: values['data-dir'],
     trims: values.trim,
@@ -70,3 +76,10 @@ export const policyOf = ({ values }: Config): Policy =>
     calmLooksAfterDoubt: CALM_LOOKS_AFTER_DOUBT,
     settleTimeoutMs: values['settle-timeout'],
   })
+
+/** What is left of the nightly job when nothing but a backup is wanted. */
+export function backupOnly(policy: Policy): Policy {
+  if (policy.backupPath === undefined)
+    throw new Failure({ kind: 'config', option: '--no-backup', problem: 'leaves nothing to do' })
+  return { ...policy, job: 'backup', trims: false, disarms: false }
+}

@@ -1,4 +1,5 @@
 import {
+  count,
   duration,
   durationOrNone,
   endpoints,
@@ -157,18 +158,39 @@ export const options = {
     fallback: 'true',
   }),
   backup: option({
-    group: 'Job',
+    group: 'Backup',
     shape: '',
     about: 'write a verified backup of the local member',
     parse: flag,
     fallback: 'true',
   }),
   'backup-path': option({
-    group: 'Job',
+    group: 'Backup',
     shape: 'FILE',
     about: 'where the backup goes; the file there is replaced only by a verified one',
     parse: path,
     fallback: '/root/etcd-backup.xz',
+  }),
+  'backup-keep': option({
+    group: 'Backup',
+    shape: 'N',
+    about: 'how many archives are kept: the newest at --backup-path, earlier ones beside it under dated names',
+    parse: count(1, 1000),
+    fallback: '1',
+  }),
+  'backup-keep-daily': option({
+    group: 'Backup',
+    shape: 'N',
+    about: 'keep the newest archive of each of the last N days (UTC) too',
+    parse: count(0, 1000),
+    fallback: '0',
+  }),
+  'backup-keep-weekly': option({
+    group: 'Backup',
+    shape: 'N',
+    about: 'keep the newest archive of each of the last N weeks (from Monday, UTC) too',
+    parse: count(0, 1000),
+    fallback: '0',
   }),
   trim: option({
     group: 'Job',

@@ -39,6 +39,16 @@ export const longDuration: Parse<number> = value => {
   return Number(days) * 24 * 3_600_000
 }
 
+/** A whole number within limits. */
+export const count =
+  (least: number, most: number): Parse<number> =>
+  value => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+    if (!(number >= least && number <= most))
+      throw new Error(`is ${quoted(value)}; expected a whole number from ${least} to ${most}`)
+    return number
+  }
+
 /** A prefix for keys in etcd, away from Kubernetes' own. */
 export const keyPrefix: Parse<string> = value => {
   if (!/^\/[!-~]*[^/]$/.test(value))

@@ -28,6 +28,7 @@ export function pausedBy(
  * something to do; a record from the future tells of a clock and no more.
  */
 export function tooSoonAfter(lastRun: LastRun | undefined, now: number, policy: Policy): Skipped | undefined {
+  if (policy.job === 'backup') return undefined
   if (lastRun === undefined || lastRun.verdict !== 'completed' || lastRun.leftAlone > 0) return undefined
   if (policy.backupPath !== undefined && lastRun.backup === undefined) return undefined
   const ago = now - lastRun.endedAt

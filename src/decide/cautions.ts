@@ -7,8 +7,7 @@ import { flawsOf } from './versions.js'
 export const cautions = (view: ClusterView, policy: Policy): readonly string[] => [
   ...(policy.forceUnhealthy ? illHealth(view) : []),
   ...(policy.forceVersion ? flawsOf(view, 'refuse').map(flaw => `--force-version: ${flaw}`) : []),
-  ...flawsOf(view, 'warn'),
-  ...remoteDisks(view),
+  ...(policy.job === 'nightly' ? [...flawsOf(view, 'warn'), ...remoteDisks(view)] : []),
 ]
 
 /**

@@ -10,6 +10,8 @@ export type Check = Readonly<{
   when: 'start' | 'always'
   /** `skip` is a night without work, `refuse` one that somebody should look at. */
   failing: 'skip' | 'refuse'
+  /** The job that it matters to, where it does not matter to all. */
+  only?: Policy['job']
   overridden(policy: Policy): boolean
   problem(view: ClusterView): string | undefined
 }>
@@ -52,6 +54,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: 'localLeads',
+    only: 'nightly',
     when: 'start',
     failing: 'skip',
     overridden: policy => policy.forceNonleader,
@@ -66,6 +69,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: 'clusterSize',
+    only: 'nightly',
     when: 'start',
     failing: 'skip',
     overridden: policy => policy.forceSingle,
@@ -76,6 +80,7 @@ export const checks: readonly Check[] = [
   },
   {
     name: 'versions',
+    only: 'nightly',
     when: 'start',
     failing: 'refuse',
     overridden: policy => policy.forceVersion,

@@ -38,31 +38,36 @@ export function decide(
   policy: Policy,
   circumstances: Circumstances = undisturbed,
 ): Decision {
-  for (const rule of rules) {
+  for (const rule of rules[policy.job]) {
     const decision = rule(view, progress, policy, circumstances)
     if (decision !== undefined) return decision
   }
   return { kind: 'stop', verdict: verdictOf(view, progress, policy, circumstances) }
 }
 
-const rules: readonly Rule[] = [
-  checked,
-  settled,
-  leadershipIsOurs,
-  othersAtWork,
-  calmed,
-  paused,
-  defragmentNext,
-  disarm,
-  backUp,
-  trim,
-]
+const rules: Readonly<Record<Policy['job'], readonly Rule[]>> = {
+  nightly: [
+    checked,
+    settled,
+    leadershipIsOurs,
+    othersAtWork,
+    calmed,
+    paused,
+    defragmentNext,
+    disarm,
+    backUp,
+    trim,
+  ],
+  // A snapshot that a defragmentation overtakes holds its member up, so nobody may be at work here either.
+  backup: [checked, othersAtWork, backUp],
+}
 
 /** The preflight checks; once the run has begun, those that must hold before every step. */
 function checked(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
   const begun = progress.length > 0
   for (const check of checks) {
     if ((begun && check.when === 'start') || check.overridden(policy)) continue
+    if (check.only !== undefined && check.only !== policy.job) continue
     const problem = check.problem(view)
     if (problem === undefined) continue
     if (begun) return waitFor(progress, policy, check.name, problem)
@@ -86,8 +91,8 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
   }
   return {
     kind: 'do',
-    step: { kind: 'snapshot', from: local.member, path: policy.backupPath },
-    because: `the local member ${labelOf(local.member)} is now as small as it gets`,
+    step: { kind: 'snapshot', from: local.member, path: policy.backupPath, retention: policy.retention },
+    because: policy.job === 'backup' ? 'asked for, and nothing else is' : `the local member ${labelOf(local.member)} is now as small as it gets`,
   }
 }
 
@@ -115,11 +120,12 @@ function verdictOf(
   const stopped = (check: string, problem: string) => failed({ kind: 'stopped', check, problem })
   const broken = failedDefragment(view, progress)
   if (broken !== undefined) return failed(broken)
-  const tooLong = refusedMembers(view, progress, policy, circumstances)
+  const tooLong =
+    policy.job === 'backup' ? [] : refusedMembers(view, progress, policy, circumstances)
   const pending = pendingMembers(view, progress).filter(
     m => !tooLong.some(({ member }) => member === m.member.id),
   )
-  if (pending.length > 0) {
+  if (pending.length > 0 && policy.job === 'nightly') {
     const moves = recordsOf(progress, 'moveLeader').length
     const tried =
       moves === 0

@@ -13,6 +13,7 @@ export function leftAlone(
   policy: Policy,
   circumstances: Pick<Circumstances, 'earlier'>,
 ): readonly LeftAlone[] {
+  if (policy.job === 'backup') return []
   const touched = new Set(recordsOf(progress, 'defragment').map(({ step }) => step.member.id))
   const unfit = view.members.flatMap(m => {
     const because = m.member.learner

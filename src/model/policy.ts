@@ -1,5 +1,9 @@
+import type { Retention } from './retention.js'
+
 /** What the operator wants of a run; made once from the configuration, then frozen. */
 export type Policy = Readonly<{
+  /** `backup`: no more than a snapshot, of whatever member the local one is. */
+  job: 'nightly' | 'backup'
   forceSingle: boolean
   forceUnhealthy: boolean
   forceNonleader: boolean
@@ -21,6 +25,8 @@ export type Policy = Readonly<{
   disarms: boolean
   /** Path of the archive; undefined with --no-backup. */
   backupPath: string | undefined
+  /** Which earlier archives are kept beside it. */
+  retention: Retention
   /** The local member's data directory. */
   dataDir: string
   trims: boolean

@@ -1,6 +1,7 @@
 import type { Pace } from './coordination.js'
 import type { Fault } from './fault.js'
 import type { Member, MemberId } from './member.js'
+import type { Retention } from './retention.js'
 import type { Verdict } from './verdict.js'
 
 export type Step = Readonly<
@@ -20,7 +21,7 @@ export type Step = Readonly<
   | { kind: 'moveLeader'; from: Member; candidates: readonly [Member, ...Member[]] }
   /** The members whose NOSPACE alarm has no reason any more. */
   | { kind: 'disarm'; members: readonly [Member, ...Member[]] }
-  | { kind: 'snapshot'; from: Member; path: string }
+  | { kind: 'snapshot'; from: Member; path: string; retention: Retention }
   | { kind: 'trim'; path: string }
 >
 export type StepKind = Step['kind']
@@ -38,6 +39,10 @@ export type BackupResult = Readonly<{
   archiveBytes: number
   /** Hex; the SHA-256 that etcd appended to the snapshot, found equal after decoding the archive again. */
   sha256: string
+  archiveSha256: string
+  /** Of the last change in it. */
+  revision: number
+  totalKeys: number
   /** False where there was no room to spool and the stream was compressed as it came. */
   spooled: boolean
   snapshotMs: number

@@ -7,6 +7,8 @@ import type { Action, Step, StepRecord } from './step.js'
 export type SnapshotStream = Readonly<{
   /** Buffers of up to 32 KiB; throws `Failure` when the stream breaks off. */
   blobs: AsyncIterable<Buffer>
+  /** What the member said of itself right before. */
+  origin: Readonly<{ revision: number; etcdVersion: string; storageVersion: string | null }>
   close(): void
 }>
 
@@ -66,6 +68,8 @@ export type World = Readonly<{
   exec: Exec
   /** This host's name. */
   host: string
+  /** This program and its version: `etcd-defrag 0.1.0`. */
+  tool: string
   /** One holder a cluster and host. */
   lock(clusterId: string, waitMs: number, signal: AbortSignal): Promise<HostLock>
   tell(event: Event): void

@@ -17,6 +17,15 @@ export function span(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
 }
 
+/** How long ago something was: `5 min 10 s`, `7 h 05 min`, `3 d 4 h`. */
+export function age(ms: number): string {
+  const minutes = Math.floor(ms / 60_000)
+  const hours = Math.floor(minutes / 60)
+  if (hours < 1) return span(Math.floor(ms / 1000) * 1000)
+  if (hours < 48) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
 export const percent = (part: number, whole: number): number =>
   whole > 0 ? Math.round((100 * part) / whole) : 0
 

@@ -69,7 +69,7 @@ export function stepJson(step: Step) {
     case 'disarm':
       return { step: step.kind, members: step.members.map(memberJson) }
     case 'snapshot':
-      return { step: step.kind, member: memberJson(step.from), path: step.path }
+      return { step: step.kind, member: memberJson(step.from), path: step.path, retention: step.retention }
     case 'trim':
       return { step: step.kind, path: step.path }
   }

@@ -224,7 +224,7 @@ export class Arena implements AsyncDisposable {
   /** Takes away what only the next run would. */
   async tidy(): Promise<void> {
     for (const name of await readdir(this.backups))
-      if (/\.(spool|partial)$/.test(name)) await rm(join(this.backups, name))
+      if (/\.(spool|partial|provenance)$/.test(name)) await rm(join(this.backups, name))
     await rm(`/run/etcd-defrag.${this.#id}.lock`, { force: true })
   }
 

@@ -58,7 +58,7 @@ for (const suite of suites)
           assert.equal(step.result.before.dbSize, sizes.find(s => s.Endpoint === url)?.Status.dbSize)
         }
         assert.equal((await stat(archive())).mode & 0o777, 0o600)
-        assert.deepEqual(await readdir(folder), ['etcd-backup.xz'])
+        assert.deepEqual((await readdir(folder)).sort(), ['etcd-backup.xz', 'etcd-backup.xz.json'])
         assert.deepEqual((await restore(archive(), suite, '/registry/')).keys, kept)
       })
 

@@ -12,7 +12,7 @@ import { Scene, stepsOf } from '../lab/scene.js'
 const large = { tls: false, megabytes: 20, keep: 1 }
 const HALF = 8e6
 const leftovers = async ({ backupPath }: Scene) =>
-  (await readdir(dirname(backupPath))).filter(name => /\.(spool|partial)$/.test(name))
+  (await readdir(dirname(backupPath))).filter(name => /\.(spool|partial|provenance)$/.test(name))
 
 describe('a snapshot in the middle of which', { timeout: 300_000 }, () => {
   test('the connection is cut: exit code 73, the previous archive stays, nothing else does', async () => {

@@ -38,7 +38,9 @@ describe('a power cut', { timeout: 300_000, skip: noDisks }, () => {
       const names = await readdir(cut.mountPoint)
       const others = names.filter(
         name =>
-          !/^(etcd-backup\.xz|lost\+found|\.etcd-backup\.xz\.\d+-[0-9a-f]{8}\.(spool|partial))$/.test(name),
+          !/^(etcd-backup(-\d{8}T\d{6}Z)?\.xz|etcd-backup\.xz\.json|lost\+found|\.etcd-backup\.xz\.\d+-[0-9a-f]{8}\.(spool|partial|provenance))$/.test(
+            name,
+          ),
       )
       assert.deepEqual(others, [])
       const path = join(cut.mountPoint, 'etcd-backup.xz')

@@ -47,7 +47,7 @@ async function leftFiles(lockFile: string, { backupPath }: WitnessOptions): Prom
   if (backupPath === undefined) return lock
   const beside = await readdir(dirname(backupPath))
   const isOurs = (name: string) =>
-    name.startsWith(`.${basename(backupPath)}.`) && /\.(spool|partial)$/.test(name)
+    name.startsWith(`.${basename(backupPath)}.`) && /\.(spool|partial|provenance)$/.test(name)
   return [...lock, ...beside.filter(isOurs)]
 }
 

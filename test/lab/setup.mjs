@@ -54,13 +54,14 @@ const programs = {
   setpriv: 'util-linux',
   mount: 'mount',
 }
-/** Those that only faults take. */
-const faultPrograms = {
+/** Those that only the tests take. */
+const testPrograms = {
   ip: 'iproute2',
   nft: 'nftables',
   fsfreeze: 'util-linux',
   nbdkit: 'nbdkit',
   nbdfuse: 'libnbd-bin',
+  '7zz': '7zip',
 }
 
 function installPrograms(programs) {
@@ -192,7 +193,7 @@ const jobs = {
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms({ ...programs, ...faultPrograms })
+    installPrograms({ ...programs, ...testPrograms })
     for (const suite of suites) fetchEtcd(suite)
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },

@@ -5,7 +5,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import fc from 'fast-check'
 import { idOf, memberOf, type StatusAnswer, statusOf } from '../../src/system/etcd/answers.js'
-import { parseSnapshotResponse, quotaOfStatus } from '../../src/system/etcd/protobuf.js'
+import { parseSnapshotResponse, newInStatus } from '../../src/system/etcd/protobuf.js'
 import { noise } from './fixtures.js'
 
 /** Etcd's own messages, read as etcd3 reads them (etcd3: lib/connection-pool.js). */
@@ -87,13 +87,23 @@ describe('the quota in a status', () => {
     Buffer.concat([encoded('Status', { version: '3.6.6', dbSize: '5' }), Buffer.of(12 << 3, ...varint)])
 
   it('is there from etcd 3.6 on', () => {
-    assert.equal(quotaOfStatus(withQuota(0x80, 0x80, 0x80, 0x80, 0x08)), 2 ** 31)
-    assert.equal(quotaOfStatus(encoded('Status', { version: '3.5.30', dbSize: '5' })), undefined)
+    assert.equal(newInStatus(withQuota(0x80, 0x80, 0x80, 0x80, 0x08)).quota, 2 ** 31)
+    assert.equal(newInStatus(encoded('Status', { version: '3.5.30', dbSize: '5' })).quota, undefined)
+  })
+
+  it('comes with the version of the storage', () => {
+    const version = Buffer.from('3.6.0')
+    const message = Buffer.concat([
+      encoded('Status', { version: '3.6.6' }),
+      Buffer.of((11 << 3) | 2, version.length),
+      version,
+    ])
+    assert.deepEqual(newInStatus(message), { storageVersion: '3.6.0' })
   })
 
   it('is unknown where etcd says 0 or that there is none', () => {
-    assert.equal(quotaOfStatus(withQuota(0)), undefined)
-    assert.equal(quotaOfStatus(withQuota(...Array<number>(9).fill(0xff), 0x01)), undefined) // -1
+    assert.equal(newInStatus(withQuota(0)).quota, undefined)
+    assert.equal(newInStatus(withQuota(...Array<number>(9).fill(0xff), 0x01)).quota, undefined) // -1
   })
 })
 

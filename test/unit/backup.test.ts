@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { pid, ppid } from 'node:process'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { readProvenance } from '../../src/backup/provenance.js'
 import { TrailerCheck } from '../../src/backup/trailer.js'
 import { Failure } from '../../src/model/fault.js'
 import type { Phase } from '../../src/model/world.js'
+import { smallDatabase } from '../lab/boltFile.js'
 import {
   attempt,
   contents,
@@ -34,19 +36,19 @@ describe('a backup', () => {
   for (const given of [{}, NO_ROOM])
     it(`decodes with xz to exactly what the member sent (${given === NO_ROOM ? 'as it comes' : 'spooled'})`, async () => {
       await using old = await withPrevious()
-      for (const database of [noise(512), noise(300 * KIB), Buffer.alloc(900 * KIB, noise(3000))]) {
+      for (const database of [smallDatabase({}), smallDatabase({ bytes: 300 * KIB }), smallDatabase({ bytes: 2 * KIB * KIB })]) {
         const sent = snapshotOf(database)
         const ended = await attempt(old.path, pieces(sent, [32 * KIB]), given)
         assert.equal(ended.kind, 'done')
         await execute('xz', ['-t', old.path])
         assert.ok((await decoded(old.path)).equals(sent))
-        assert.deepEqual(await readdir(old.folder), ['etcd.xz'])
+        assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', 'etcd.xz.json'])
       }
     })
 
   it('tells its sizes, its SHA-256 and how long each part took', async () => {
     await using old = await withPrevious()
-    const database = noise(64 * KIB)
+    const database = smallDatabase({ bytes: 64 * KIB, revision: 7 })
     let clock = 0
     const now = () => clock++
     const ended = await attempt(old.path, [snapshotOf(database)], { now })
@@ -57,6 +59,9 @@ describe('a backup', () => {
       snapshotBytes: database.length + 32,
       archiveBytes: (await stat(old.path)).size,
       sha256: sha256(database),
+      archiveSha256: sha256(await readFile(old.path)),
+      revision: 7,
+      totalKeys: (await readProvenance(old.path))?.totalKeys,
       spooled: true,
       snapshotMs: 1,
       compressMs: 1,
@@ -66,7 +71,7 @@ describe('a backup', () => {
 
   it('tells how far each phase is, to the last byte', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(Buffer.alloc(3 * KIB * KIB, noise(KIB)))
+    const sent = snapshotOf(smallDatabase({ bytes: 3 * KIB * KIB }))
     const ended = await attempt(old.path, pieces(sent, [32 * KIB]), { expectedBytes: 12345 })
     const { size } = await stat(old.path)
     const last = (wanted: Phase) => ended.told.findLast(({ phase }) => phase === wanted)
@@ -85,7 +90,7 @@ describe('a backup', () => {
           for (const name of readdirSync(old.folder).filter(entry => entry.startsWith('.')))
             modes.add(statSync(join(old.folder, name)).mode)
         }
-        assert.equal((await attempt(old.path, [snapshotOf(noise(512))], { tell })).kind, 'done')
+        assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))], { tell })).kind, 'done')
       } finally {
         process.umask(before)
       }
@@ -98,7 +103,7 @@ describe('a backup', () => {
 
   it('carries CRC64 and, when it is large, blocks with their sizes, so that xz decodes it on all cores', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(Buffer.alloc(14 * KIB * KIB, noise(32 * KIB)))
+    const sent = snapshotOf(smallDatabase({ bytes: 14 * KIB * KIB }))
     assert.equal((await attempt(old.path, pieces(sent, [64 * KIB]))).kind, 'done')
     const { stdout } = await execute('xz', ['--robot', '-lvv', old.path])
     const rows = stdout.split('\n').map(line => line.split('\t'))
@@ -137,13 +142,13 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       fc.constantFrom({}, {}, {}, NO_ROOM),
       async (sectors, some, what, given) => {
         const before = await contents(old.folder)
-        const sent = snapshotOf(Buffer.alloc(sectors * 512, noise(3 * KIB, sectors)))
+        const sent = snapshotOf(smallDatabase({ bytes: sectors * 512 }))
         const ended = await attempt(old.path, damaged(sent, [...some, 8 * KIB], what, lost), given)
         if (what.kind === 'none') return assert.ok((await decoded(old.path)).equals(sent))
         assert.deepEqual(await contents(old.folder), before)
         assert.equal(ended.kind, 'failed')
         if (what.kind === 'breaks') assert.equal(ended.error, lost)
-        else assert.match(problemOf(ended), /was cut off$|is damaged$/)
+        else assert.match(problemOf(ended), /was cut off$|is damaged/)
       },
     )
     await fc.assert(property, { numRuns: 200 })
@@ -160,7 +165,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       await using old = await withPrevious()
       const abort = new AbortController()
       const tell = (now: Phase) => now === phase && abort.abort(lost)
-      const sent = snapshotOf(Buffer.alloc(1200 * KIB, noise(KIB)))
+      const sent = snapshotOf(smallDatabase({ bytes: 1200 * KIB }))
       const ended = await attempt(old.path, pieces(sent, [9000]), { ...given, tell, signal: abort.signal })
       assert.equal(ended.kind === 'failed' && ended.error, lost)
       assert.equal(ended.told.at(-1)?.phase, phase)
@@ -169,7 +174,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
 
   it('an abort before it began', async () => {
     await using old = await withPrevious()
-    const ended = await attempt(old.path, [snapshotOf(noise(512))], { signal: AbortSignal.abort(lost) })
+    const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], { signal: AbortSignal.abort(lost) })
     assert.equal(ended.kind === 'failed' && ended.error, lost)
     assert.deepEqual(await contents(old.folder), old.before)
   })
@@ -201,7 +206,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
         }
         return 0
       }
-      const ended = await attempt(old.path, [snapshotOf(noise(1024))], { now: hurt })
+      const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], { now: hurt })
       assert.match(problemOf(ended), /what was written does not decode to the snapshot received/)
       assert.deepEqual(await contents(old.folder), old.before)
     }
@@ -218,7 +223,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       ['folder', /there is a folder at that path/],
       ['fifo', /something else than a file at that path/],
     ] as const) {
-      const ended = await attempt(join(old.folder, name), [snapshotOf(noise(512))])
+      const ended = await attempt(join(old.folder, name), [snapshotOf(smallDatabase({}))])
       assert.match(problemOf(ended), words)
       assert.equal(ended.opened, 0)
       assert.deepEqual(await contents(old.folder), before)
@@ -234,7 +239,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     )
     const folder = mount.see(tmp.path)
     const before = await contents(folder)
-    const ended = await attempt(join(folder, 'etcd.xz'), [snapshotOf(noise(512))])
+    const ended = await attempt(join(folder, 'etcd.xz'), [snapshotOf(smallDatabase({}))])
     assert.match(problemOf(ended), /is on a read-only file system; set --backup-path$/)
     assert.deepEqual(await contents(folder), before)
   })
@@ -257,7 +262,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
         if (now !== phase || readdirSync(folder).includes('filler')) return
         assert.throws(() => writeFileSync(filler, Buffer.alloc(20 * KIB * KIB)), { code: 'ENOSPC' })
       }
-      const sent = snapshotOf(noise(256 * KIB))
+      const sent = snapshotOf(smallDatabase({ bytes: 256 * KIB }))
       const ended = await attempt(join(folder, 'etcd.xz'), pieces(sent, [32 * KIB]), { ...given, tell })
       assert.match(
         problemOf(ended),
@@ -271,7 +276,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
 describe('a backup', () => {
   it('is compressed as it comes where there is no room to spool it, and says so', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(noise(4 * KIB))
+    const sent = snapshotOf(smallDatabase({}))
     const ended = await attempt(old.path, pieces(sent, [1000]), NO_ROOM)
     assert.equal(ended.kind, 'done')
     assert.equal(ended.result.spooled, false)
@@ -285,21 +290,21 @@ describe('a backup', () => {
   it('removes what dead runs left, and neither what belongs to a live one nor what is not ours', async () => {
     await using old = await withPrevious()
     const { pid: dead } = spawnSync('true')
-    const ours = [`.etcd.xz.${dead}.spool`, `.etcd.xz.${dead}.partial`]
+    const ours = [`.etcd.xz.${dead}.spool`, `.etcd.xz.${dead}.partial`, `.etcd.xz.${dead}.provenance`]
     const foreign = [
       ...[`.etcd.xz.${ppid}.spool`, `.etcd.xz.${ppid}.partial`, `.etcd.xz.${dead}.spool.bak`],
       ...[`.etcd-xz.${dead}.spool`, `etcd.xz.${dead}.spool`, `.etcd.xz.${dead}.tmp`, '.etcd.xz.me.spool'],
     ]
     for (const name of [...ours, ...foreign]) await writeFile(join(old.folder, name), 'leftover')
-    assert.equal((await attempt(old.path, [snapshotOf(noise(512))])).kind, 'done')
-    assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', ...foreign].sort())
+    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))])).kind, 'done')
+    assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', 'etcd.xz.json', ...foreign].sort())
   })
 
   it('removes what a dead run of the same process id left, though it does not spool itself', async () => {
     await using old = await withPrevious()
     await writeFile(join(old.folder, `.etcd.xz.${pid}.spool`), 'in a container, every run may be process 7')
-    assert.equal((await attempt(old.path, [snapshotOf(noise(512))], NO_ROOM)).kind, 'done')
-    assert.deepEqual(await readdir(old.folder), ['etcd.xz'])
+    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))], NO_ROOM)).kind, 'done')
+    assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', 'etcd.xz.json'])
   })
 
   it('neither follows a symbolic link nor takes its place', async () => {
@@ -307,7 +312,7 @@ describe('a backup', () => {
     const link = join(old.folder, 'link.xz')
     await symlink(old.path, link)
     const before = await contents(old.folder)
-    const ended = await attempt(link, [snapshotOf(noise(512))])
+    const ended = await attempt(link, [snapshotOf(smallDatabase({}))])
     assert.match(
       problemOf(ended),
       /link\.xz: there is a symbolic link at that path \(to .*etcd\.xz\); set --backup-path/,
@@ -320,9 +325,9 @@ describe('a backup', () => {
     await using old = await withPrevious()
     const target = join(old.folder, 'target')
     await writeFile(target, 'not ours')
-    for (const kind of ['spool', 'partial'])
+    for (const kind of ['spool', 'partial', 'provenance'])
       await symlink(target, join(old.folder, `.etcd.xz.${pid}.${kind}`))
-    assert.equal((await attempt(old.path, [snapshotOf(noise(512))])).kind, 'done')
+    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))])).kind, 'done')
     assert.ok((await lstat(old.path)).isFile())
     assert.equal(String(await readFile(target)), 'not ours')
   })
@@ -331,7 +336,7 @@ describe('a backup', () => {
     await using old = await withPrevious()
     for (const mode of [0o777, 0o1777]) {
       await chmod(old.folder, mode)
-      const ended = await attempt(old.path, [snapshotOf(noise(512))])
+      const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))])
       assert.match(
         problemOf(ended),
         /anybody may write to its folder .* \(mode 1?777\).*; chmod o-w it or set --backup-path/,

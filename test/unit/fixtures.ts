@@ -11,8 +11,10 @@ import { type BackupRequest, backUp } from '../../src/backup/backUp.js'
 import { Failure, type Fault } from '../../src/model/fault.js'
 import type { ClusterView, Member, MemberId, MemberStatus, Reachable } from '../../src/model/member.js'
 import type { RunReport } from '../../src/model/report.js'
+import type { Retention } from '../../src/model/retention.js'
 import type { BackupResult, Outcome, Step, StepKind, StepOf, StepRecord } from '../../src/model/step.js'
 import type { Phase } from '../../src/model/world.js'
+import { smallDatabase } from '../lab/boltFile.js'
 
 /** Runs a program to its end; rejects unless it ends with 0. */
 export const execute = promisify(execFile)
@@ -64,6 +66,15 @@ export type Attempt = Readonly<
   )
 >
 
+export const newestOnly: Retention = { keep: 1, daily: 0, weekly: 0 }
+const origin = { revision: 1, etcdVersion: '3.5.30', storageVersion: null }
+const about: BackupRequest['about'] = {
+  tool: 'etcd-defrag 0.0.0',
+  host: 'node-1',
+  cluster: { id: 'cdf818194e3a8c32', members: [] },
+  member: { id: '1' as MemberId, name: 'm1' },
+}
+
 /**
  * Backs `blobs` up to `path`. What must hold however it ends is looked at here: a stream that was opened is
  * closed once, progress never goes backwards and its phases come in order.
@@ -78,6 +89,8 @@ export async function attempt(
   const request: BackupRequest = {
     path,
     expectedBytes: 0,
+    retention: newestOnly,
+    about,
     open: async () => {
       opened += 1
       const stream = (async function* () {
@@ -86,7 +99,7 @@ export async function attempt(
       const close = () => {
         closed += 1
       }
-      return { blobs: stream, close }
+      return { blobs: stream, origin, close }
     },
     now: () => 0,
     signal: new AbortController().signal,
@@ -115,7 +128,8 @@ export async function attempt(
 export async function withPrevious() {
   const { path: folder, ...disposable } = await temporary()
   const path = join(folder, 'etcd.xz')
-  await writeFile(path, 'the archive of yesterday')
+  const yesterday = await attempt(path, [snapshotOf(smallDatabase({}))])
+  assert.equal(yesterday.kind, 'done')
   return { ...disposable, folder, path, before: await contents(folder) }
 }
 
@@ -253,6 +267,7 @@ export const refused: Fault = {
 export const noSpace: Fault = { kind: 'backup', path: '/b.xz', problem: 'no space left' }
 export const backup: BackupResult = {
   ...{ path: '/b.xz', snapshotBytes: 2 * MIB, archiveBytes: MIB / 4, sha256: 'ab'.repeat(32), spooled: true },
+  ...{ archiveSha256: 'cd'.repeat(32), revision: 7, totalKeys: 9 },
   ...{ snapshotMs: 1, compressMs: 2, verifyMs: 3 },
 }
 
@@ -266,7 +281,7 @@ export const defragment = (of: Member): StepOf<'defragment'> => ({
 })
 export const stall = { ms: 600, basis: 'assumed' } as const
 export const move: StepOf<'moveLeader'> = { kind: 'moveLeader', from: m1, candidates: [m2, m3] }
-export const snapshot: StepOf<'snapshot'> = { kind: 'snapshot', from: m1, path: '/b.xz' }
+export const snapshot: StepOf<'snapshot'> = { kind: 'snapshot', from: m1, path: '/b.xz', retention: newestOnly }
 export const trim: StepOf<'trim'> = { kind: 'trim', path: '/var/lib/etcd' }
 
 export const record = <K extends StepKind>(step: Step & { kind: K }, outcome: Outcome<K>) =>

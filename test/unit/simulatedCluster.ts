@@ -268,6 +268,7 @@ export class SimulatedCluster implements Etcd {
     const content = Buffer.alloc(1024, this.#scenario.seed & 0xff)
     const failure = this.#failure('Snapshot', from, 'the stream broke off', false)
     return {
+      origin: { revision: 1, etcdVersion: '3.5.30', storageVersion: null },
       blobs: (async function* () {
         yield content
         if (breaksOff) throw failure

@@ -89,6 +89,7 @@ async function oneRun(
     coordination: cluster.coordination,
     nodePause: async () => undefined,
     host: 'm1',
+    tool: 'etcd-defrag 0.0.0',
     now: () => cluster.now,
     sleep: ms => cluster.sleep(ms),
     random: cluster.random,

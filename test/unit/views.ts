@@ -92,7 +92,11 @@ export function cluster(
   return { clusterId: 'c1', local: idOf(local), members: names.map(name => seen(name, changes[name])) }
 }
 
+const retention = { keep: 1, daily: 0, weekly: 0 }
+
 export const policy = (changes: Partial<Policy> = {}): Policy => ({
+  job: 'nightly',
+  retention,
   forceSingle: false,
   forceUnhealthy: false,
   forceNonleader: false,
@@ -171,7 +175,7 @@ export const moved = (from: string, to: string, ended: 'done' | 'unanswered' = '
 export const backedUp = (ended: 'done' | 'failed' = 'done'): StepRecord => ({
   ...common,
   kind: 'snapshot',
-  step: { kind: 'snapshot', from: member('m1'), path: '/root/etcd-backup.xz' },
+  step: { kind: 'snapshot', from: member('m1'), path: '/root/etcd-backup.xz', retention },
   outcome:
     ended === 'failed'
       ? { kind: 'failed', fault: { kind: 'backup', path: '/root/etcd-backup.xz', problem: 'no space left' } }
@@ -183,6 +187,9 @@ export const backedUp = (ended: 'done' | 'failed' = 'done'): StepRecord => ({
             snapshotBytes: 1056,
             archiveBytes: 100,
             sha256: 'ab'.repeat(32),
+            archiveSha256: 'cd'.repeat(32),
+            revision: 7,
+            totalKeys: 9,
             spooled: true,
             snapshotMs: 1,
             compressMs: 1,

@@ -18,7 +18,7 @@ import type { StatusAnswer } from './answers.js'
 import { CallError, translate } from './callError.js'
 import { certificateOfClient, certificateOfServer } from './certificate.js'
 import { MetricsReader } from './metrics.js'
-import { parseSnapshotResponse, quotaOfStatus } from './protobuf.js'
+import { newInStatus, parseSnapshotResponse } from './protobuf.js'
 import type { Tls } from './tls.js'
 
 export type ConnectionSettings = Readonly<{
@@ -105,7 +105,7 @@ export class Connection {
 
   /** Status, with what etcd 3.6 adds to it. */
   async status(): Promise<StatusAnswer> {
-    const decode = (raw: Buffer, answer: object) => ({ ...answer, quota: quotaOfStatus(raw) }) as StatusAnswer
+    const decode = (raw: Buffer, answer: object) => ({ ...answer, ...newInStatus(raw) }) as StatusAnswer
     return this.#unary(
       'Maintenance',
       'status',

@@ -213,8 +213,10 @@ export class EtcdCluster implements Etcd {
   async snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream> {
     const url = this.#urlAnswering(from, 'Snapshot')
     try {
+      const { header, version, storageVersion = null } = await this.#at(url).status()
       const stream = await this.#at(url).snapshot()
       return {
+        origin: { revision: Number(header.revision), etcdVersion: version, storageVersion },
         blobs: blobsOf(stream, error => snapshotFailure(from, url, error), signal),
         close: () => stream.cancel(),
       }

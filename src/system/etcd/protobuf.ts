@@ -39,9 +39,16 @@ export function parseSnapshotResponse(message: Buffer): Buffer {
   return blob
 }
 
-/** `int64 dbSizeQuota = 12` of a StatusResponse, which etcd has from 3.6 on and etcd3's rpc.proto does not; 0 is unset. */
-export function quotaOfStatus(message: Buffer): number | undefined {
-  for (const [field, value] of fieldsOf(message))
-    if (field === 12 && typeof value === 'number' && value > 0 && Number.isSafeInteger(value)) return value
-  return undefined
+/**
+ * `string storageVersion = 11` and `int64 dbSizeQuota = 12` of a StatusResponse, which etcd has from 3.6 on and etcd3's
+ * rpc.proto does not; a quota of 0 is unset.
+ */
+export function newInStatus(message: Buffer): Readonly<{ quota?: number; storageVersion?: string }> {
+  const found: { quota?: number; storageVersion?: string } = {}
+  for (const [field, value] of fieldsOf(message)) {
+    if (field === 11 && typeof value !== 'number') found.storageVersion = value.toString()
+    if (field === 12 && typeof value === 'number' && value > 0 && Number.isSafeInteger(value))
+      found.quota = value
+  }
+  return found
 }
