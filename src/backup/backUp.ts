@@ -110,9 +110,11 @@ async function verify(request: BackupRequest, archive: OwnFile, sha256: string):
   const { path } = request
   const { size } = await archive.handle.stat()
   const check = new TrailerCheck()
-  const read = await decompress(counted(request, 'verify', size, archive.read()), chunk =>
-    check.update(chunk),
-  ).then(
+  const decode = async () => {
+    for await (const chunk of decompress(counted(request, 'verify', size, archive.read())))
+      check.update(chunk)
+  }
+  const read = await decode().then(
     () => check.finish(path),
     cause => {
       request.signal.throwIfAborted()
