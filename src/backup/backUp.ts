@@ -25,7 +25,8 @@ export type BackupRequest = Readonly<{
   expectedBytes: number
   retention: Retention
   /** Whose snapshot it is and who takes it, for the provenance. */
-  about: Pick<Provenance, 'tool' | 'host' | 'cluster'> & Readonly<{ member: Pick<Provenance['member'], 'id' | 'name'> }>
+  about: Pick<Provenance, 'tool' | 'host' | 'cluster'> &
+    Readonly<{ member: Pick<Provenance['member'], 'id' | 'name'> }>
   open(): Promise<SnapshotStream>
   now(): number
   signal: AbortSignal
@@ -55,8 +56,8 @@ export async function backUp(
     const verified = await verify(request, archive, received)
     const verifyMs = request.now() - verifyFrom
     const { contents } = verified
-    if (contents.revision < origin.revision) throw tooOld(path, contents, origin.revision)
-    const { revision, totalKeys } = contents
+    const { revision } = received.inspection
+    if (revision < origin.revision) throw tooOld(path, revision, origin.revision)
     const { member, ...about } = request.about
     const { etcdVersion, storageVersion } = origin
     const provenance: Provenance = {
@@ -65,7 +66,7 @@ export async function backUp(
       takenAt: new Date(takenAt).toISOString(),
       member: { ...member, etcdVersion, storageVersion },
       revision,
-      totalKeys,
+      totalKeys: contents.totalKeys,
       content,
       archive: verified.archive,
     }
@@ -84,7 +85,7 @@ export async function backUp(
         sha256: content.sha256,
         archiveSha256: verified.archive.sha256,
         revision,
-        totalKeys,
+        totalKeys: contents.totalKeys,
         spooled,
         snapshotMs: received.snapshotMs,
         compressMs: received.compressMs,
@@ -97,7 +98,7 @@ export async function backUp(
   }
 }
 
-const tooOld = (path: string, { revision }: Contents, reported: number): Failure => {
+const tooOld = (path: string, revision: number, reported: number): Failure => {
   const problem = `the snapshot ends at revision ${revision}, and its member had reported ${reported} before: it is incomplete`
   return new Failure({ kind: 'backup', path, problem })
 }
@@ -159,15 +160,11 @@ async function* receive(
   }
 }
 
-/** The end of a pass over the snapshot; the words for one that is not whole. */
+/** The end of a pass over the snapshot. Throws a `backup` fault for one that is not whole. */
 function inspected(path: string, inspection: Inspection): Provenance['content'] {
-  try {
-    return inspection.endPass(path)
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    const problem = `the snapshot ${(error as Error).message}`
-    throw new Failure({ kind: 'backup', path, problem }, error)
-  }
+  const { content, problem } = inspection.endPass()
+  if (problem === undefined) return content
+  throw new Failure({ kind: 'backup', path, problem: `the snapshot: ${problem}` })
 }
 
 /** Reads the archive back from its file: what comes out is what went in, and a database all of which can be reached. */
@@ -183,15 +180,17 @@ async function verify(
     return new Failure({ kind: 'backup', path, problem }, cause)
   }
   const hash = createHash('sha256')
+  const see = (pass: number) => (chunk: Buffer) => {
+    if (pass === 0) hash.update(chunk)
+  }
   for (let pass = 0; pass === 0 || inspection.isUnfinished; pass++) {
-    const read = counted(request, 'verify', size, archive.read(chunk => {
-      if (pass === 0) hash.update(chunk)
-    }))
-    await decompress(read, chunk => inspection.update(chunk)).catch(cause => {
+    try {
+      for await (const chunk of decompress(counted(request, 'verify', size, archive.read(see(pass)))))
+        inspection.update(chunk)
+    } catch (cause) {
       request.signal.throwIfAborted()
-      if (cause instanceof Failure) throw cause
       throw unequal(`nothing (${cause instanceof Error ? cause.message : cause})`, cause)
-    })
+    }
     const { sha256 } = inspected(path, inspection)
     if (sha256 !== content.sha256) throw unequal(sha256)
   }

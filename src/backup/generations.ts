@@ -21,7 +21,10 @@ export type Generation = Readonly<{
 function datedPath(path: string, takenAt: number, number: number): string {
   const extension = extname(path)
   const time = new Date(takenAt).toISOString().replaceAll(/[-:]|\.\d+/g, '')
-  return join(dirname(path), `${basename(path, extension)}-${time}${number === 1 ? '' : `-${number}`}${extension}`)
+  return join(
+    dirname(path),
+    `${basename(path, extension)}-${time}${number === 1 ? '' : `-${number}`}${extension}`,
+  )
 }
 
 /** A dated name; a number is added where two archives are of the same second. */
@@ -86,11 +89,7 @@ export async function putInPlace(
 }
 
 /** Gives what is at `path` a second name before it is replaced, unless it is ours and not wanted any more. */
-async function keepPrevious(
-  path: string,
-  takenAt: number,
-  retention: Retention,
-): Promise<readonly string[]> {
+async function keepPrevious(path: string, takenAt: number, retention: Retention): Promise<readonly string[]> {
   const [previous, ...earlier] = await generationsOf(path)
   if (previous?.path !== path) return []
   const ours = await isAsWritten(previous)

@@ -7,8 +7,7 @@ import { verify } from './verify.js'
 /** An archive and whether a cluster could be restored from it. */
 export type Listed = Generation &
   Readonly<{
-    state:
-      /** Byte for byte what was verified when it was written. */
+    state: /** Byte for byte what was verified when it was written. */
       | Readonly<{ kind: 'unchanged' }>
       /** Without a provenance it is read and walked now. */
       | Readonly<{ kind: 'verified'; verified: Verified }>

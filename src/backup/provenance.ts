@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { Failure } from '../model/fault.js'
 import type { Checksum, Provenance } from '../model/backup.js'
+import { Failure } from '../model/fault.js'
 
 /** Where the provenance of an archive is. */
 export const provenancePath = (archive: string): string => `${archive}.json`
@@ -18,7 +18,10 @@ export async function readProvenance(archive: string): Promise<Provenance | unde
     text = await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Failure({ kind: 'archive', path, problem: `cannot be read (${(error as Error).message})` }, error)
+    throw new Failure(
+      { kind: 'archive', path, problem: `cannot be read (${(error as Error).message})` },
+      error,
+    )
   }
   const problem = (what: string) =>
     new Failure({
@@ -37,7 +40,13 @@ export async function readProvenance(archive: string): Promise<Provenance | unde
   return value as Provenance
 }
 
-type Shape = 'string' | 'number' | 'boolean' | 'string?' | readonly [Shape] | { readonly [field: string]: Shape }
+type Shape =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | 'string?'
+  | readonly [Shape]
+  | { readonly [field: string]: Shape }
 
 const checksum = { bytes: 'number', sha256: 'string' } as const
 const shape: Shape = {

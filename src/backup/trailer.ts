@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
-import { Failure } from '../model/fault.js'
+import type { Checksum } from '../model/backup.js'
 
 /** etcd appends the SHA-256 of the database (etcd: server/etcdserver/api/v3rpc/maintenance.go, `Snapshot`). */
 export const TRAILER = 32
 /** bbolt files are whole pages and pages are multiples of 512 bytes (etcd: etcdutl/snapshot/v3_snapshot.go). */
 const SECTOR = 512
+
+/** What passed: the database, and the SHA-256 (hex) behind it where there is one. */
+export type Passed = Readonly<{ content: Checksum; trailer: string | undefined; whole: Checksum }>
 
 /** Follows a snapshot as it passes and knows at the end whether it is whole. */
 export class TrailerCheck {
@@ -14,22 +17,26 @@ export class TrailerCheck {
 
   update(chunk: Buffer): void {
     this.bytes += chunk.length
-    const pending = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk])
+    if (chunk.length < TRAILER) {
+      this.#keep(Buffer.concat([this.#tail, chunk]))
+      return
+    }
+    this.#hash.update(this.#tail)
+    this.#keep(chunk)
+  }
+
+  #keep(pending: Buffer): void {
     const cut = Math.max(0, pending.length - TRAILER)
     this.#hash.update(pending.subarray(0, cut))
     this.#tail = Buffer.from(pending.subarray(cut))
   }
 
-  /** The SHA-256 (hex) that trailer and content agree on. Throws a `backup` fault that names `path`. */
-  finish(path: string): string {
-    const fail = (problem: string) => new Failure({ kind: 'backup', path, problem })
+  /** What passed until now. */
+  passed(): Passed {
+    const whole = { bytes: this.bytes, sha256: this.#hash.copy().update(this.#tail).digest('hex') }
     if (this.bytes < SECTOR || this.bytes % SECTOR !== TRAILER)
-      throw fail(`the snapshot is ${this.bytes} bytes long, not whole pages and a SHA-256: it was cut off`)
-    const sha256 = this.#hash.digest('hex')
-    if (sha256 !== this.#tail.toString('hex'))
-      throw fail(
-        `the snapshot's SHA-256 is ${sha256}, its trailer says ${this.#tail.toString('hex')}: it is damaged`,
-      )
-    return sha256
+      return { content: whole, trailer: undefined, whole }
+    const content = { bytes: this.bytes - TRAILER, sha256: this.#hash.copy().digest('hex') }
+    return { content, trailer: this.#tail.toString('hex'), whole }
   }
 }

@@ -19,36 +19,83 @@ const CHECK_CRC64 = 4
 type Sink = (chunk: Buffer) => Promise<void> | void
 
 /** Compresses `source` into a .xz container, handed to `sink` piece by piece. */
-export const compress = (source: AsyncIterable<Buffer>, sink: Sink): Promise<void> =>
-  pump(source, encoder(), sink)
+export async function compress(source: AsyncIterable<Buffer>, sink: Sink): Promise<void> {
+  for await (const chunk of through(encoder(), source)) await sink(chunk)
+}
 
-/** Decodes a .xz container; rejects when it is damaged, cut off or followed by what is no .xz. */
-export const decompress = (source: AsyncIterable<Buffer>, sink: Sink): Promise<void> =>
-  pump(source, lzma.createStream('streamDecoder', {}), sink)
+/** LZMA_CONCATENATED in liblzma's lzma/container.h. */
+const CONCATENATED = 8
+
+/** What the decoder may take: the 65 MiB of `xz -9` and its like, not the gigabytes that a hostile header can ask for. */
+const DECODER_MEMORY = 256 * 1024 * 1024
+
+/** A .xz container that does not decode. `at` and `after` are bytes: of the container, and of what is in it. */
+export class XzDamage extends Error {
+  override readonly name = 'XzDamage'
+  readonly at: number
+  readonly after: number
+
+  constructor(problem: string, at: number, after: number, cause: unknown) {
+    super(problem, { cause })
+    this.at = at
+    this.after = after
+  }
+}
+
+/**
+ * Decodes a .xz container, or several one behind the other as `xz -d` does. Throws `XzDamage` where it is damaged, cut
+ * off or followed by what is no .xz; the smaller the pieces of `source`, the better it knows where.
+ */
+export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  // Its types know neither the options nor the counters (lzma-native: README, "memlimit", "totalIn()").
+  const options = { memlimit: DECODER_MEMORY, flags: CONCATENATED }
+  const decoder = lzma.createStream('streamDecoder', options as object) as unknown as Transform & Counters
+  try {
+    yield* through(decoder, source)
+  } catch (error) {
+    const problem = error instanceof Error ? problems[error.name] : undefined
+    if (problem === undefined) throw error
+    throw new XzDamage(problem, decoder.totalIn(), decoder.totalOut(), error)
+  }
+}
+
+type Counters = Readonly<{ totalIn(): number; totalOut(): number }>
+
+/** What the decoder's errors mean (liblzma: lzma/base.h, lzma_ret). */
+const problems: Readonly<Record<string, string>> = {
+  LZMA_BUF_ERROR: 'the xz stream is cut off',
+  LZMA_DATA_ERROR: 'the xz stream is damaged',
+  LZMA_FORMAT_ERROR: 'there is no xz stream',
+  LZMA_OPTIONS_ERROR: 'the xz stream is damaged, or made by a newer xz',
+  LZMA_MEMLIMIT_ERROR: `the xz stream is damaged, or takes more than ${DECODER_MEMORY >> 20} MiB of memory to decode`,
+}
 
 /**
  * Drives the coder by hand: inside `pipeline()` lzma-native's stream never reports that it finished, and the
  * process would end before the archive is in place.
  */
-async function pump(source: AsyncIterable<Buffer>, coder: Transform, sink: Sink): Promise<void> {
+async function* through(coder: Transform, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const ended = new AbortController()
-  const failed = new Promise<never>((_, reject) => coder.once('error', reject))
+  let failure: unknown
+  coder.on('error', error => {
+    failure ??= error
+    ended.abort()
+  })
   const fed = (async () => {
     for await (const chunk of source) {
       if (!coder.write(chunk)) await once(coder, 'drain', { signal: ended.signal })
+      if (ended.signal.aborted) return
     }
     coder.end()
-  })()
-  const drained = (async () => {
-    for await (const chunk of coder) await sink(chunk as Buffer)
-  })()
+  })().catch(error => coder.destroy(error))
   try {
-    await Promise.race([Promise.all([fed, drained]), failed])
+    yield* coder as AsyncIterable<Buffer>
+  } catch (error) {
+    failure ??= error
   } finally {
     ended.abort()
-    failed.catch(() => {}) // told above, or nobody waits for it any more
-    await Promise.allSettled([fed])
+    await fed
     coder.destroy()
-    await Promise.allSettled([drained])
   }
+  if (failure !== undefined) throw failure
 }

@@ -16,7 +16,11 @@ export const listCommand: Command = async ({ config, out, stop }) => {
   out.stdout.write(`${text}\n`)
   const bad = archives.find(({ state }) => state.kind === 'damaged')
   const problem =
-    bad?.state.kind === 'damaged' ? bad.state.problem : archives.length === 0 ? 'there is no backup' : undefined
+    bad?.state.kind === 'damaged'
+      ? bad.state.problem
+      : archives.length === 0
+        ? 'there is no backup'
+        : undefined
   if (problem === undefined) return 0
   return exitCodeOf({ kind: 'failed', fault: { kind: 'archive', path: bad?.path ?? path, problem } })
 }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Policy } from '../model/policy.js'
 import { exitCodeOf } from '../model/verdict.js'
 import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
@@ -7,7 +8,6 @@ import { run } from '../run.js'
 import { exec } from '../system/exec.js'
 import { hostLock, RUN_FOLDER } from '../system/hostLock.js'
 import { PauseFile } from '../system/pauseFile.js'
-import type { Policy } from '../model/policy.js'
 import type { Command, Console, Context } from './command.js'
 import { backupOnly, connect, coordinationOf, policyOf } from './world.js'
 
@@ -15,8 +15,7 @@ import { backupOnly, connect, coordinationOf, policyOf } from './world.js'
 export const runCommand: Command = context => runAs(context, policyOf(context.config))
 
 /** `etcd-defrag backup create`: the snapshot alone, of whatever member this is, behind the same checks and locks. */
-export const createCommand: Command = context =>
-  runAs(context, backupOnly(policyOf(context.config)))
+export const createCommand: Command = context => runAs(context, backupOnly(policyOf(context.config)))
 
 async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
   const etcd = await connect(config)

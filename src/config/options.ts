@@ -174,7 +174,8 @@ export const options = {
   'backup-keep': option({
     group: 'Backup',
     shape: 'N',
-    about: 'how many archives are kept: the newest at --backup-path, earlier ones beside it under dated names',
+    about:
+      'how many archives are kept: the newest at --backup-path, earlier ones beside it under dated names',
     parse: count(1, 1000),
     fallback: '1',
   }),

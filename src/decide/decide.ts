@@ -92,7 +92,10 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
   return {
     kind: 'do',
     step: { kind: 'snapshot', from: local.member, path: policy.backupPath, retention: policy.retention },
-    because: policy.job === 'backup' ? 'asked for, and nothing else is' : `the local member ${labelOf(local.member)} is now as small as it gets`,
+    because:
+      policy.job === 'backup'
+        ? 'asked for, and nothing else is'
+        : `the local member ${labelOf(local.member)} is now as small as it gets`,
   }
 }
 
@@ -120,8 +123,7 @@ function verdictOf(
   const stopped = (check: string, problem: string) => failed({ kind: 'stopped', check, problem })
   const broken = failedDefragment(view, progress)
   if (broken !== undefined) return failed(broken)
-  const tooLong =
-    policy.job === 'backup' ? [] : refusedMembers(view, progress, policy, circumstances)
+  const tooLong = policy.job === 'backup' ? [] : refusedMembers(view, progress, policy, circumstances)
   const pending = pendingMembers(view, progress).filter(
     m => !tooLong.some(({ member }) => member === m.member.id),
   )

@@ -16,7 +16,7 @@ export type Provenance = Readonly<{
   cluster: Readonly<{ id: string; members: readonly MemberRecord[] }>
   /** The member whose view it is. */
   member: Readonly<{ id: MemberId; name: string; etcdVersion: string; storageVersion: string | null }>
-  /** Of the last change in it. */
+  /** Where etcd begins again: at the last change in it, or where history was compacted if that is later. */
   revision: number
   /** Entries of all buckets, as etcdutl of 3.5 counts them. */
   totalKeys: number

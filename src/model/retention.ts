@@ -12,10 +12,7 @@ const DAY_MS = 86_400_000
 const THURSDAY = 3
 
 /** Which of the archives are kept, by the times at which they were taken (ms since the epoch), the newest first. */
-export function retained(
-  takenAt: readonly number[],
-  { keep, daily, weekly }: Retention,
-): readonly boolean[] {
+export function retained(takenAt: readonly number[], { keep, daily, weekly }: Retention): readonly boolean[] {
   const dayOf = (at: number) => Math.floor(at / DAY_MS)
   const weekOf = (at: number) => Math.floor((dayOf(at) + THURSDAY) / 7)
   const ofDays = firstOfEach(takenAt.map(dayOf), daily)

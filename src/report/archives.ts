@@ -48,8 +48,7 @@ export function listText(
   now: number,
   color: Colors,
 ): string {
-  if (archives.length === 0)
-    return `there is no backup at ${path}; write one with etcd-defrag backup create`
+  if (archives.length === 0) return `there is no backup at ${path}; write one with etcd-defrag backup create`
   const largest = Math.max(...archives.map(archive => archive.bytes))
   const rows = archives.map(archive => {
     const facts = factsOf(archive)

@@ -5,7 +5,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import fc from 'fast-check'
 import { idOf, memberOf, type StatusAnswer, statusOf } from '../../src/system/etcd/answers.js'
-import { parseSnapshotResponse, newInStatus } from '../../src/system/etcd/protobuf.js'
+import { newInStatus, parseSnapshotResponse } from '../../src/system/etcd/protobuf.js'
 import { noise } from './fixtures.js'
 
 /** Etcd's own messages, read as etcd3 reads them (etcd3: lib/connection-pool.js). */

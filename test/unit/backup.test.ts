@@ -36,7 +36,11 @@ describe('a backup', () => {
   for (const given of [{}, NO_ROOM])
     it(`decodes with xz to exactly what the member sent (${given === NO_ROOM ? 'as it comes' : 'spooled'})`, async () => {
       await using old = await withPrevious()
-      for (const database of [smallDatabase({}), smallDatabase({ bytes: 300 * KIB }), smallDatabase({ bytes: 2 * KIB * KIB })]) {
+      for (const database of [
+        smallDatabase({}),
+        smallDatabase({ bytes: 300 * KIB }),
+        smallDatabase({ bytes: 2 * KIB * KIB }),
+      ]) {
         const sent = snapshotOf(database)
         const ended = await attempt(old.path, pieces(sent, [32 * KIB]), given)
         assert.equal(ended.kind, 'done')
@@ -148,7 +152,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
         assert.deepEqual(await contents(old.folder), before)
         assert.equal(ended.kind, 'failed')
         if (what.kind === 'breaks') assert.equal(ended.error, lost)
-        else assert.match(problemOf(ended), /was cut off$|is damaged/)
+        else assert.match(problemOf(ended), /was cut off|SHA-256|page \d+ /)
       },
     )
     await fc.assert(property, { numRuns: 200 })
@@ -174,7 +178,9 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
 
   it('an abort before it began', async () => {
     await using old = await withPrevious()
-    const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], { signal: AbortSignal.abort(lost) })
+    const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], {
+      signal: AbortSignal.abort(lost),
+    })
     assert.equal(ended.kind === 'failed' && ended.error, lost)
     assert.deepEqual(await contents(old.folder), old.before)
   })
@@ -351,11 +357,7 @@ describe('the check of a snapshot', () => {
     const answer = (bytes: Buffer, sizes: readonly number[]) => {
       const check = new TrailerCheck()
       for (const piece of pieces(bytes, sizes)) check.update(piece)
-      try {
-        return [check.bytes, check.finish('/backup.xz')]
-      } catch (error) {
-        return [check.bytes, String(error)]
-      }
+      return check.passed()
     }
     const sizes = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 5 })
     const property = fc.property(fc.nat(4), fc.nat(40), sizes, (sectors, missing, some) => {

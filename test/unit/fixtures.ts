@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -281,7 +281,12 @@ export const defragment = (of: Member): StepOf<'defragment'> => ({
 })
 export const stall = { ms: 600, basis: 'assumed' } as const
 export const move: StepOf<'moveLeader'> = { kind: 'moveLeader', from: m1, candidates: [m2, m3] }
-export const snapshot: StepOf<'snapshot'> = { kind: 'snapshot', from: m1, path: '/b.xz', retention: newestOnly }
+export const snapshot: StepOf<'snapshot'> = {
+  kind: 'snapshot',
+  from: m1,
+  path: '/b.xz',
+  retention: newestOnly,
+}
 export const trim: StepOf<'trim'> = { kind: 'trim', path: '/var/lib/etcd' }
 
 export const record = <K extends StepKind>(step: Step & { kind: K }, outcome: Outcome<K>) =>

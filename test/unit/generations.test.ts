@@ -84,7 +84,10 @@ describe('never removed are', () => {
     const kept = join(here.folder, dated(1))
     assert.equal(await readFile(kept, 'utf8'), 'what the shell script wrote')
     assert.equal(first.kind === 'done' && first.warnings.length, 1)
-    assert.match(first.kind === 'done' ? (first.warnings[0] ?? '') : '', /was not written by this tool, so it is kept as/)
+    assert.match(
+      first.kind === 'done' ? (first.warnings[0] ?? '') : '',
+      /was not written by this tool, so it is kept as/,
+    )
     const second = await here.backUpAt(2)
     assert.deepEqual(second.kind === 'done' && second.warnings, [])
     assert.equal(await readFile(kept, 'utf8'), 'what the shell script wrote')
@@ -105,14 +108,18 @@ describe('never removed are', () => {
       /no longer as it was written, so it is not removed either/,
     )
     const names = await readdir(here.folder)
-    for (const file of [changed, other, backup]) assert.ok(names.includes(file.slice(here.folder.length + 1)), file)
+    for (const file of [changed, other, backup])
+      assert.ok(names.includes(file.slice(here.folder.length + 1)), file)
   })
 
   it('any, when the new one fails', async () => {
     await using here = await nights(3, { keep: 3 })
     const before = (await readdir(here.folder)).sort()
     const cut = snapshotOf(smallDatabase({ revision: 9 })).subarray(0, -512)
-    assert.equal((await attempt(here.path, [cut], { retention: { keep: 1, daily: 0, weekly: 0 } })).kind, 'failed')
+    assert.equal(
+      (await attempt(here.path, [cut], { retention: { keep: 1, daily: 0, weekly: 0 } })).kind,
+      'failed',
+    )
     assert.deepEqual((await readdir(here.folder)).sort(), before)
   })
 })
@@ -145,8 +152,16 @@ describe('a provenance that is not understood', () => {
   for (const [words, change, message] of [
     ['is no JSON', () => '{', /is no provenance that etcd-defrag wrote \(.*JSON/],
     ['lacks a field', (text: string) => text.replace('"host"', '"hist"'), /host is no string/],
-    ['has a count below zero', (text: string) => text.replace(/"revision": \d+/, '"revision": -1'), /revision is no count/],
-    ['is of a later format', (text: string) => text.replace('"format": 1', '"format": 2'), /its format is 2, and this version knows 1/],
+    [
+      'has a count below zero',
+      (text: string) => text.replace(/"revision": \d+/, '"revision": -1'),
+      /revision is no count/,
+    ],
+    [
+      'is of a later format',
+      (text: string) => text.replace('"format": 1', '"format": 2'),
+      /its format is 2, and this version knows 1/,
+    ],
     ['has a time that is none', (text: string) => text.replace('2026-11', 'November'), /takenAt is no time/],
   ] as readonly (readonly [string, (text: string) => string, RegExp])[])
     it(words, async () => {

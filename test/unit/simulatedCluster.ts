@@ -3,8 +3,12 @@ import { type Coordination, type LastRun, nothingRemembered } from '../../src/mo
 import { Failure } from '../../src/model/fault.js'
 import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/member.js'
 import type { Etcd, SnapshotStream } from '../../src/model/world.js'
+import { smallDatabase } from '../lab/boltFile.js'
 import { mulberry32 } from '../lab/random.js'
 import { metrics } from './views.js'
+
+const content = smallDatabase({ bytes: 1, revision: 5 })
+const trailer = createHash('sha256').update(content).digest()
 
 /** How unkind the simulated world is; probabilities from 0 to 1. */
 export type Scenario = Readonly<{
@@ -265,14 +269,13 @@ export class SimulatedCluster implements Etcd {
     this.openStreams += 1
     let open = true
     const breaksOff = this.#random() < this.#scenario.snapshotFaults
-    const content = Buffer.alloc(1024, this.#scenario.seed & 0xff)
     const failure = this.#failure('Snapshot', from, 'the stream broke off', false)
     return {
       origin: { revision: 1, etcdVersion: '3.5.30', storageVersion: null },
       blobs: (async function* () {
         yield content
         if (breaksOff) throw failure
-        yield createHash('sha256').update(content).digest()
+        yield trailer
       })(),
       close: () => {
         if (open) this.openStreams -= 1
