@@ -18,4 +18,10 @@ export const cases: readonly Readonly<{ seed: number; run: number; found: string
     found:
       'a member that was killed in the middle of a Defragment without an answer counted as defragmented, since its file had had nothing to give back',
   },
+  {
+    seed: 5,
+    run: 471,
+    found:
+      'nothing in the tool: a member was removed from the cluster while it was being defragmented and its process killed then, and the witness still waited for it',
+  },
 ]

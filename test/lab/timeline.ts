@@ -9,6 +9,8 @@ export type Incident = Readonly<
           | 'follows'
           | 'processStarts'
           | 'serves'
+          /** From the cluster; `member` is its id until somebody knows the name. */
+          | 'isRemoved'
       }
     | { what: 'leads'; term: number }
   )
@@ -31,7 +33,7 @@ export type Defragmentation = Readonly<{
 }>
 
 /** 3.4 and 3.5 say these in the same words (etcd: v3rpc/maintenance.go, raft/raft.go, embed/etcd.go, embed/serve.go). */
-const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads'>])[] = [
+const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads' | 'isRemoved'>])[] = [
   [/^starting defragment$/, 'defragmentStarts'],
   [/^finished defragment$/, 'defragmentEnds'],
   [/^failed to defragment$/, 'defragmentFails'],
@@ -42,15 +44,20 @@ const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads'>])[
 
 export function incidentsOf(member: string, log: string): readonly Incident[] {
   return log.split('\n').flatMap((line): Incident[] => {
-    const { ts, msg = '' } = jsonLine(line)
+    const { ts, msg = '', 'removed-remote-peer-id': removed } = jsonLine(line)
     const at = Date.parse(String(ts))
     if (Number.isNaN(at)) return []
+    // etcd: membership/cluster.go, `RemoveMember`; every member says it when it applies the change.
+    if (msg === 'removed member') return [{ at, member: String(removed), what: 'isRemoved' }]
     const term = /^[0-9a-f]+ became leader at term (\d+)$/.exec(msg)?.[1]
     if (term !== undefined) return [{ at, member, what: 'leads', term: Number(term) }]
     const what = sayings.find(([pattern]) => pattern.test(msg))?.[1]
     return what === undefined ? [] : [{ at, member, what }]
   })
 }
+
+/** The member's own id, as its log has it; undefined while it has said nothing with it. */
+export const idIn = (log: string): string | undefined => /"local-member-id":"([0-9a-f]+)"/.exec(log)?.[1]
 
 export function jsonLine(line: string): { ts?: unknown; msg?: string } & Record<string, unknown> {
   try {
@@ -103,9 +110,14 @@ export function leaderAt(
   return gaveUp || died ? undefined : { member, since }
 }
 
-/** A killed member is out until it serves again, which its log tells better than whoever started it. */
+/**
+ * A killed member is out until it serves again, which its log tells better than whoever started it; and one that has been
+ * removed from the cluster is no member any more, so nobody waits for it.
+ */
 export const untilServing = (outage: Outage, incidents: readonly Incident[]): Outage => {
-  if (outage.how !== 'killed') return outage
-  const back = incidents.find(i => i.member === outage.member && i.what === 'serves' && i.at > outage.from)
-  return { ...outage, until: back?.at ?? Number.POSITIVE_INFINITY }
+  const own = incidents.filter(i => i.member === outage.member)
+  const back = own.find(i => i.what === 'serves' && i.at > outage.from)
+  const until = outage.how === 'killed' ? (back?.at ?? Number.POSITIVE_INFINITY) : outage.until
+  const removed = own.find(i => i.what === 'isRemoved')
+  return { ...outage, until: Math.min(until, removed?.at ?? until) }
 }

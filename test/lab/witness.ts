@@ -8,6 +8,7 @@ import { leasesOf, remainsOf, type WitnessOptions } from './remains.js'
 import {
   defragmentationsOf,
   type Incident,
+  idIn,
   incidentsOf,
   leaderAt,
   type Outage,
@@ -87,9 +88,13 @@ export class Witness implements AsyncDisposable {
   async incidents(): Promise<readonly Incident[]> {
     this.#meet()
     const logs = await Promise.all(
-      [...this.#members].map(async m => incidentsOf(m.name, await readFile(m.log, 'utf8'))),
+      [...this.#members].map(async ({ name, log }) => [name, await readFile(log, 'utf8')] as const),
     )
-    return logs.flat().toSorted((a, b) => a.at - b.at)
+    const nameOf = new Map(logs.map(([name, log]) => [idIn(log), name]))
+    return logs
+      .flatMap(([name, log]) => incidentsOf(name, log))
+      .map(i => (i.what === 'isRemoved' ? { ...i, member: nameOf.get(i.member) ?? i.member } : i))
+      .toSorted((a, b) => a.at - b.at)
   }
 
   /** Who leads now by the members' logs, which tell of stopped and unreachable ones too. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Evidence, violations } from '../lab/judge.js'
-import { type Incident, incidentsOf, leaderAt, type Outage } from '../lab/timeline.js'
+import { type Incident, idIn, incidentsOf, leaderAt, type Outage } from '../lab/timeline.js'
 import { type Told, type ToldStep, toldBy } from '../lab/told.js'
 
 /** Three voters, led by m1; each step at a whole second, a defragmentation lasts 400 ms. */
@@ -59,6 +59,15 @@ const without = (what: string, member: string) =>
 describe('the witness', () => {
   test('has nothing against the job as it should be', () => {
     assert.deepEqual(judged({}), [])
+  })
+
+  test('has nothing against a run that goes on once a member that is out is no member any more', () => {
+    const outages = [out('m2', 10.5, 99, 'killed')]
+    const removedAt = (at: number) =>
+      judged({ outages, incidents: [...incidents, { at: at * S, member: 'm2', what: 'isRemoved' }] })
+    assert.deepEqual(removedAt(10.4), [])
+    assert.deepEqual(removedAt(10.9), [])
+    assert.match(removedAt(11.5).join(), /^m3 was defragmented at \S+ while m2 was killed/)
   })
 
   for (const [what, changed, words] of [
@@ -214,7 +223,10 @@ describe('the timeline', () => {
       line('2026-01-01T00:00:02.100223Z', 'defragmenting'),
       line('2026-01-01T00:00:02.200123Z', 'finished defragment'),
       line('2026-01-01T00:00:03.100Z', 'a490416cac197e88 became follower at term 3'),
+      '{"ts":"2026-01-01T00:00:04.100Z","msg":"removed member","local-member-id":"a490416cac197e88","removed-remote-peer-id":"26ba"}',
     ].join('\n')
+    assert.equal(idIn(log), 'a490416cac197e88')
+    assert.equal(incidentsOf('m1', log).at(-1)?.member, '26ba')
     assert.deepEqual(
       incidentsOf('m1', log).map(i => [i.what, i.at % 60_000]),
       [
@@ -223,6 +235,7 @@ describe('the timeline', () => {
         ['defragmentStarts', 2100],
         ['defragmentEnds', 2200],
         ['follows', 3100],
+        ['isRemoved', 4100],
       ],
     )
   })
