@@ -2,6 +2,7 @@ import type { Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 import { Damage } from './bolt/damage.js'
 import { Walk, type WalkOptions } from './bolt/walk.js'
+import { missingTrailer } from './missingTrailer.js'
 import { Archive, type Watch } from './open.js'
 import { type Passed, TrailerCheck } from './trailer.js'
 
@@ -25,7 +26,8 @@ export async function walkThrough(
   const walk = new Walk(options)
   const damage = await walked(archive, watch, walk, check)
   const passed = check.passed()
-  const problem = problemOf(damage, passed) ?? strangeness(walk)
+  const problem =
+    problemOf(damage, passed) ?? (await missingTrailer(archive, watch, walk, passed)) ?? strangeness(walk)
   if (problem !== undefined) throw new Failure({ kind: 'archive', path, problem }, damage)
   const verified: Verified = {
     path,

@@ -40,6 +40,18 @@ export const commands = {
     about: 'end a pause',
     load: async () => (await import('./pause.js')).resumeCommand,
   },
+  'backup verify': {
+    about: 'read a backup to its end and check all of it; any .xz or .db snapshot, without etcd',
+    argument: '[FILE]',
+    offline: true,
+    load: async () => (await import('./backup.js')).verifyCommand,
+  },
+  'backup show': {
+    about: 'show what is in a backup, with the hash of etcdutl snapshot status',
+    argument: '[FILE]',
+    offline: true,
+    load: async () => (await import('./backup.js')).showCommand,
+  },
 } satisfies Record<string, Row>
 
 export type CommandName = keyof typeof commands

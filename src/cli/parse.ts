@@ -145,7 +145,7 @@ function declare(parser: Argv, command: CommandName | undefined): void {
   const isOffline = command !== undefined && rowOf(command).offline === true
   for (const name of optionNames) {
     const { about, group, shape, fallback } = options[name]
-    if (isOffline && group !== 'Output' && group !== 'Backup') continue
+    if (isOffline && group !== 'Output' && group !== 'Backup' && name !== 'backup-path') continue
     const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
     const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
     const flag = flagOf(name).slice(2)

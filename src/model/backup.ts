@@ -60,3 +60,34 @@ export type Verified = Readonly<{
   hasTrailer: boolean
   contents: Contents
 }>
+
+/** What is in a snapshot, for people. Sizes are bytes; values are never shown. */
+export type Inventory = Readonly<{
+  /** As `etcdutl snapshot status` of 3.5 has them. */
+  hash: number
+  totalSize: number
+  /** Versions of keys that are kept, deletions among them. */
+  revisions: number
+  /** Up to where history was compacted; undefined where it never was. */
+  compactedRevision: number | undefined
+  /** Undefined where there are more keys than can be told apart in bounded memory. */
+  live: Live | undefined
+  /** As the database has them; a snapshot that was restored with new members still has the old ones. */
+  members: readonly MemberRecord[]
+  clusterVersion: string | undefined
+  /** Of etcd 3.6 and later. */
+  storageVersion: string | undefined
+  authEnabled: boolean
+  alarms: number
+  leases: number
+}>
+
+/** The latest version of each key that is not deleted. */
+export type Live = Readonly<{
+  objects: number
+  bytes: number
+  /** The most bytes first. */
+  prefixes: readonly Readonly<{ prefix: string; objects: number; bytes: number }>[]
+  /** The largest first, ten at most. */
+  largest: readonly Readonly<{ key: string; bytes: number }>[]
+}>

@@ -18,7 +18,8 @@ export type DatabaseSpec = Readonly<{
   freePages?: number
   /** They are listed in the file, as with bbolt's default; etcd wants that list made anew at each start. */
   freelist?: boolean
-  txid?: number
+  /** It is the file of a member, not a copy as snapshots are, in which both meta pages say the same. */
+  isMember?: boolean
   /** Pages stand in this random order, not children before parents. */
   shuffle?: number
   /** Pages of noise behind all, free as well; for a file of a certain size. */
@@ -47,7 +48,7 @@ class Builder {
   }
 
   build(): Buffer {
-    const { buckets, freePages = 0, freelist = false, txid = 7, shuffle, padding = 0 } = this.#spec
+    const { buckets, freePages = 0, freelist = false, isMember = false, shuffle, padding = 0 } = this.#spec
     const root = this.#treeOf({ entries: Object.entries(buckets) })
     const slots: (Node | undefined)[] = [...this.#nodes]
     for (let n = 0; n < freePages; n++)
@@ -67,29 +68,24 @@ class Builder {
     const file = Buffer.alloc(next * this.#pageSize)
     const put = (page: Buffer, id: number) => void page.copy(file, id * this.#pageSize)
     for (const node of this.#nodes) put(this.#pageOf(node), node.id)
-    this.#fillFree(file, free, padding, put)
+    this.#fillFree(free, padding, put)
     if (list !== undefined) put(listed, list)
-    for (const id of [0, 1]) {
-      const meta = { id, root: root.id, list, highWater: next, txid: txid - (id === txid % 2 ? 0 : 1) }
-      put(metaPage(this.#pageSize, meta), id)
-    }
+    const meta = { root: root.id, list, highWater: next }
+    const older = isMember ? { ...meta, root: root.id === 2 ? 3 : 2 } : meta
+    put(metaPage(this.#pageSize, { ...meta, id: 0, txid: 8 }), 0)
+    put(metaPage(this.#pageSize, { ...older, id: 1, txid: 7 }), 1)
     return file
   }
 
   /** Free pages keep what they held: some page of this database, under their own number. */
-  #fillFree(
-    file: Buffer,
-    free: readonly number[],
-    padding: number,
-    put: (page: Buffer, id: number) => void,
-  ): void {
-    for (const [i, id] of free.entries()) {
+  #fillFree(free: readonly number[], padding: number, put: (page: Buffer, id: number) => void): void {
+    const stale = free.slice(0, free.length - padding)
+    for (const [i, id] of stale.entries()) {
       const node = this.#nodes[(i * 7) % this.#nodes.length]
-      if (i >= free.length - padding) put(noiseOf(this.#pageSize, id), id)
-      else if (node !== undefined)
-        put(this.#pageOf({ ...node, id, pages: 1 }).subarray(0, this.#pageSize), id)
+      if (node !== undefined) put(this.#pageOf({ ...node, id, pages: 1 }), id)
     }
-    if (file.length === 0) throw new Error('an empty file')
+    const noisy = free[stale.length]
+    if (noisy !== undefined) put(noiseOf(padding * this.#pageSize, padding), noisy)
   }
 
   #treeOf(spec: BucketSpec): Node {

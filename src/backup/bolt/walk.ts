@@ -93,6 +93,23 @@ export class Walk {
     return this.#newest.highWater * this.#pages.pageSize
   }
 
+  /**
+   * Whether bbolt may have written it as the copy of a database, which a snapshot is: then both meta pages tell of the
+   * same transaction, the second one with the number before (bbolt: tx.go, WriteTo). A member's own file is like that
+   * only where its last transaction changed nothing.
+   */
+  get isCopy(): boolean {
+    const [first, second] = this.#metas
+    if (first === undefined || second === undefined) return false
+    const { root, freelist, highWater, txid } = second
+    return (
+      root === first.root &&
+      freelist === first.freelist &&
+      highWater === first.highWater &&
+      txid + 1 === first.txid
+    )
+  }
+
   get #newest(): Meta {
     const [first, second] = this.#metas
     if (first === undefined || second === undefined) throw new Error('asked before the first pass')
