@@ -1,3 +1,4 @@
+import type { OptionName } from '../config/options.js'
 import type { Command } from './command.js'
 
 type Row = Readonly<{
@@ -6,6 +7,8 @@ type Row = Readonly<{
   argument?: 'FILE' | '[FILE]'
   /** It asks no etcd, so that the options of the connection mean nothing to it. */
   offline?: true
+  /** Options of other groups that mean something to an offline one all the same. */
+  uses?: readonly OptionName[]
   load(): Promise<Command>
 }>
 
@@ -30,6 +33,13 @@ export const commands = {
   resume: {
     about: 'end a pause',
     load: async () => (await import('./pause.js')).resumeCommand,
+  },
+  'backup restore': {
+    about: "make a member's data directory from a backup and swap it in, the old one set aside",
+    argument: 'FILE',
+    offline: true,
+    uses: ['data-dir'],
+    load: async () => (await import('./restore.js')).restoreCommand,
   },
 } satisfies Record<string, Row>
 
