@@ -41,6 +41,13 @@ export const commands = {
     uses: ['data-dir'],
     load: async () => (await import('./restore.js')).restoreCommand,
   },
+  'backup drill': {
+    about: 'restore a backup into a temporary folder, start etcd on it, read it, and remove all again',
+    argument: '[FILE]',
+    offline: true,
+    uses: ['backup-path'],
+    load: async () => (await import('./drill.js')).drillCommand,
+  },
 } satisfies Record<string, Row>
 
 export type CommandName = keyof typeof commands

@@ -1,7 +1,7 @@
 import type { Alarm, AlarmKind, Member, MemberId, MemberStatus } from '../../model/member.js'
 
 /** etcd's answers as proto-loader gives them: 64-bit numbers are decimal strings (etcd: rpc.proto). */
-type Header = Readonly<{ cluster_id: string; member_id: string }>
+type Header = Readonly<{ cluster_id: string; member_id: string; revision: string }>
 export type StatusAnswer = Readonly<{
   header: Header
   version: string
