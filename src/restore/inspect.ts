@@ -1,3 +1,5 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { readProvenance } from '../backup/provenance.js'
 import { verify } from '../backup/verify.js'
 import type { Provenance, Verified } from '../model/backup.js'
@@ -12,6 +14,13 @@ export function refuseMismatch(verified: Verified, provenance: Provenance | unde
     const problem = `the SHA-256 of its ${part === 'archive' ? 'bytes' : 'database'} is ${is}, and ${verified.path}.json is of one with ${said}: they do not belong together; where the archive is the right one, move the .json away`
     throw new Failure({ kind: 'archive', path: verified.path, problem })
   }
+}
+
+/** Throws an `archive` fault where there is no file to read, before anything else is asked of the operator. */
+export async function refuseMissing(path: string): Promise<void> {
+  await access(path, constants.R_OK).catch(cause => {
+    throw new Failure({ kind: 'archive', path, problem: `cannot be read (${cause.code ?? cause})` }, cause)
+  })
 }
 
 /** Reads all of the file, and what lies beside it. Throws an `archive` fault where it cannot be trusted. */

@@ -6,7 +6,7 @@ import { describe, Failure, faultOf } from '../model/fault.js'
 import { complaintOf, runToEnd, wrapper } from './child.js'
 import { refuseWhileHeld } from './held.js'
 import { type Identity, identityOf, restoreArguments, tokenOf, type Wishes } from './identity.js'
-import { inspectArchive } from './inspect.js'
+import { inspectArchive, refuseMissing } from './inspect.js'
 import { findProgram, type Program } from './program.js'
 import { shellLine } from './shell.js'
 import { inspectTarget, type Swapped, settle, swapIn, type Target } from './swap.js'
@@ -46,6 +46,7 @@ export type RestoreResult = Swapped &
 export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   const { file, dataDir, wishes, bump, signal, now, tell } = request
   // What costs nothing comes first: reading a large archive takes its time.
+  await refuseMissing(file)
   const target = await inspectTarget(dataDir)
   const described = await readProvenance(file)
   const identity = identityOf(wishes, described, hostname())

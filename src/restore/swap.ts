@@ -90,13 +90,16 @@ async function isMountPoint(folder: string): Promise<boolean> {
 
 const modeOf = ({ mode }: Stats): number => mode & 0o7777
 
-/** Gives all below `folder` to the owner and puts it on the disk; `mode` is that of the folder itself. */
+/**
+ * Gives all below `folder` to the owner alone and puts it on the disk; `mode` is that of the folder itself. etcd leaves
+ * it to the umask who else may read some of its files.
+ */
 export async function settle(folder: string, { owner, mode }: Target): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.map(entry => join(entry.parentPath, entry.name))
   for (const path of [...paths.toReversed(), folder]) {
     await lchown(path, owner.uid, owner.gid)
-    if (path === folder) await chmod(path, mode)
+    await chmod(path, path === folder ? mode : (await stat(path)).mode & 0o7700)
     await sync(path)
   }
 }
