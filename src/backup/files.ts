@@ -118,10 +118,10 @@ export async function removeLeftovers(target: string): Promise<void> {
 }
 
 /** proc(5): our process id. */
-const ownId = (): Promise<string> => readlink('/proc/self')
+export const ownId = (): Promise<string> => readlink('/proc/self')
 
 /** Whether a process of that id lives and has our name; after a reboot another program may have the id. */
-async function isOurs(id: string): Promise<boolean> {
+export async function isOurs(id: string): Promise<boolean> {
   const nameOf = (process: string) => readFile(`/proc/${process}/comm`, 'utf8').catch(() => undefined)
   return (await nameOf(id)) === (await nameOf('self'))
 }

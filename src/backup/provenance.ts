@@ -1,106 +1,120 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import type { Checksum, Provenance } from '../model/backup.js'
+import type { Checksum, MemberRecord, Provenance } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
+import type { MemberId } from '../model/member.js'
 
 /** Where the provenance of an archive is. */
 export const provenancePath = (archive: string): string => `${archive}.json`
 
-/**
- * What is said of the archive beside it; undefined where there is nothing. Throws `Failure` (`archive`) where it is
- * not as this tool writes it.
- */
+/** More would be no provenance: a thousand members take less. */
+const MAX_BYTES = 1 << 20
+
+/** What is written beside the archive; undefined where there is nothing. Throws an `archive` fault where it is not understood. */
 export async function readProvenance(archive: string): Promise<Provenance | undefined> {
   const path = provenancePath(archive)
-  let text: string
+  const fail = (problem: string, cause?: unknown) => new Failure({ kind: 'archive', path, problem }, cause)
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw fail(`cannot be read (${error.code ?? error})`, error)
+  })
+  if (text === undefined) return undefined
+  if (text.length > MAX_BYTES) throw fail(`is ${text.length} bytes long; it should describe a backup`)
   try {
-    text = await readFile(path, 'utf8')
+    return provenanceOf(JSON.parse(text))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Failure(
-      { kind: 'archive', path, problem: `cannot be read (${(error as Error).message})` },
-      error,
-    )
+    const problem = `does not describe a backup as etcd-defrag writes it (${error instanceof Error ? error.message : error}); where it was changed, move it away`
+    throw fail(problem, error)
   }
-  const problem = (what: string) =>
-    new Failure({
-      kind: 'archive',
-      path,
-      problem: `is no provenance that etcd-defrag wrote (${what}); move it away to go on without it`,
-    })
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw problem((error as Error).message)
-  }
-  const wrong = flawOf(value)
-  if (wrong !== undefined) throw problem(wrong)
-  return value as Provenance
 }
 
-type Shape =
-  | 'string'
-  | 'number'
-  | 'boolean'
-  | 'string?'
-  | readonly [Shape]
-  | { readonly [field: string]: Shape }
-
-const checksum = { bytes: 'number', sha256: 'string' } as const
-const shape: Shape = {
-  format: 'number',
-  tool: 'string',
-  takenAt: 'string',
-  host: 'string',
-  cluster: {
-    id: 'string',
-    members: [
-      { id: 'string', name: 'string', peerUrls: ['string'], clientUrls: ['string'], learner: 'boolean' },
-    ],
-  },
-  member: { id: 'string', name: 'string', etcdVersion: 'string', storageVersion: 'string?' },
-  revision: 'number',
-  totalKeys: 'number',
-  content: checksum,
-  archive: checksum,
+/** Takes known fields only. Throws Error that names the first one which is not as it should be. */
+export function provenanceOf(value: unknown): Provenance {
+  const top = fieldsOf(value, 'it')
+  if (top['format'] !== 1)
+    throw new Error(`format is ${JSON.stringify(top['format'])}, and this version knows 1`)
+  const cluster = fieldsOf(top['cluster'], 'cluster')
+  const member = fieldsOf(top['member'], 'member')
+  const storageVersion = member['storageVersion']
+  return {
+    format: 1,
+    tool: text(top['tool'], 'tool'),
+    takenAt: time(top['takenAt'], 'takenAt'),
+    host: text(top['host'], 'host'),
+    cluster: {
+      id: id(cluster['id'], 'cluster.id'),
+      members: list(cluster['members'], 'cluster.members', memberRecordOf),
+    },
+    member: {
+      id: id(member['id'], 'member.id') as MemberId,
+      name: text(member['name'], 'member.name'),
+      etcdVersion: text(member['etcdVersion'], 'member.etcdVersion'),
+      storageVersion: storageVersion === null ? null : text(storageVersion, 'member.storageVersion'),
+    },
+    revision: count(top['revision'], 'revision'),
+    totalKeys: count(top['totalKeys'], 'totalKeys'),
+    content: checksum(top['content'], 'content'),
+    archive: checksum(top['archive'], 'archive'),
+  }
 }
 
-/** Where the value differs from what is written; undefined where it does not. Fields that came later do no harm. */
-function flawOf(value: unknown): string | undefined {
-  const flaw = differenceOf(value, shape, '')
-  if (flaw !== undefined) return flaw
-  const { format, takenAt } = value as Provenance
-  if (format !== 1) return `its format is ${format}, and this version knows 1`
-  return Number.isNaN(Date.parse(takenAt)) ? 'takenAt is no time' : undefined
+function memberRecordOf(value: unknown, what: string): MemberRecord {
+  const fields = fieldsOf(value, what)
+  const { learner } = fields
+  if (typeof learner !== 'boolean') throw wrong(`${what}.learner`, learner, 'true or false')
+  return {
+    id: id(fields['id'], `${what}.id`) as MemberId,
+    name: text(fields['name'], `${what}.name`),
+    peerUrls: list(fields['peerUrls'], `${what}.peerUrls`, text),
+    clientUrls: list(fields['clientUrls'], `${what}.clientUrls`, text),
+    learner,
+  }
 }
 
-function differenceOf(value: unknown, expected: Shape, where: string): string | undefined {
-  const at = where === '' ? 'it' : where.slice(1)
-  if (expected === 'string?') return value === null ? undefined : differenceOf(value, 'string', where)
-  if (typeof expected === 'string') {
-    if (typeof value !== expected) return `${at} is no ${expected}`
-    return expected === 'number' && !(Number.isSafeInteger(value) && (value as number) >= 0)
-      ? `${at} is no count`
-      : undefined
-  }
-  if (Array.isArray(expected)) {
-    if (!Array.isArray(value)) return `${at} is no list`
-    return first(value, (item, i) => differenceOf(item, expected[0] as Shape, `${where}.${i}`))
-  }
-  if (typeof value !== 'object' || value === null) return `${at} is no object`
-  return first(Object.entries(expected), ([field, inner]) =>
-    differenceOf((value as Record<string, unknown>)[field], inner as Shape, `${where}.${field}`),
-  )
+const wrong = (what: string, value: unknown, expected: string): Error =>
+  new Error(`${what} is ${(JSON.stringify(value) ?? 'missing').slice(0, 60)}; expected ${expected}`)
+
+function fieldsOf(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrong(what, value, 'an object')
+  return value as Record<string, unknown>
 }
 
-function first<T>(items: readonly T[], find: (item: T, i: number) => string | undefined): string | undefined {
-  for (const [i, item] of items.entries()) {
-    const found = find(item, i)
-    if (found !== undefined) return found
-  }
-  return undefined
+function text(value: unknown, what: string): string {
+  // Names go on to command lines and terminals.
+  if (typeof value !== 'string' || value.length > 1000 || /\p{Cc}/u.test(value))
+    throw wrong(what, value, 'text on one line')
+  return value
+}
+
+function list<T>(value: unknown, what: string, of: (item: unknown, what: string) => T): readonly T[] {
+  if (!Array.isArray(value)) throw wrong(what, value, 'a list')
+  return value.map((item, i) => of(item, `${what}[${i}]`))
+}
+
+function count(value: unknown, what: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw wrong(what, value, 'a whole number')
+  return value
+}
+
+function id(value: unknown, what: string): string {
+  if (typeof value !== 'string' || !/^[0-9a-f]{1,16}$/.test(value)) throw wrong(what, value, 'an id in hex')
+  return value
+}
+
+function time(value: unknown, what: string): string {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(value) || Number.isNaN(Date.parse(value)))
+    throw wrong(what, value, 'a time such as 2026-01-31T02:30:00Z')
+  return value
+}
+
+function checksum(value: unknown, what: string): Checksum {
+  const { bytes, sha256 } = fieldsOf(value, what)
+  if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+    throw wrong(`${what}.sha256`, sha256, 'a SHA-256 in hex')
+  return { bytes: count(bytes, `${what}.bytes`), sha256 }
 }
 
 /** Size and SHA-256 of a file as it is now. */

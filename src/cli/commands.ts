@@ -1,3 +1,4 @@
+import type { OptionName } from '../config/options.js'
 import type { Command } from './command.js'
 
 type Row = Readonly<{
@@ -6,6 +7,8 @@ type Row = Readonly<{
   argument?: 'FILE' | '[FILE]'
   /** It asks no etcd, so that the options of the connection mean nothing to it. */
   offline?: true
+  /** Options of other groups that mean something to an offline one all the same. */
+  uses?: readonly OptionName[]
   load(): Promise<Command>
 }>
 
@@ -24,13 +27,42 @@ export const commands = {
     load: async () => (await import('./status.js')).statusCommand,
   },
   'backup create': {
-    about: 'write a verified backup of the local member, whether it leads or not, and defragment nothing',
+    about: 'back up the local member now, whether it leads or not, and defragment nothing',
     load: async () => (await import('./run.js')).createCommand,
   },
   'backup list': {
-    about: 'show the backup at --backup-path and the earlier ones beside it, and whether they are whole',
+    about: 'show the backup and the earlier ones beside it, and whether they are whole',
     offline: true,
+    uses: ['backup-path'],
     load: async () => (await import('./list.js')).listCommand,
+  },
+  'backup verify': {
+    about: 'read a backup to its end and check all of it; any .xz or .db snapshot',
+    argument: '[FILE]',
+    offline: true,
+    uses: ['backup-path'],
+    load: async () => (await import('./backup.js')).verifyCommand,
+  },
+  'backup show': {
+    about: 'show what is in a backup, with the hash of etcdutl snapshot status',
+    argument: '[FILE]',
+    offline: true,
+    uses: ['backup-path'],
+    load: async () => (await import('./backup.js')).showCommand,
+  },
+  'backup restore': {
+    about: "make a member's data directory from a backup and swap it in, the old one set aside",
+    argument: 'FILE',
+    offline: true,
+    uses: ['data-dir'],
+    load: async () => (await import('./restore.js')).restoreCommand,
+  },
+  'backup drill': {
+    about: 'try a backup: restore it aside, start etcd on it, read it, and remove all again',
+    argument: '[FILE]',
+    offline: true,
+    uses: ['backup-path'],
+    load: async () => (await import('./drill.js')).drillCommand,
   },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
@@ -39,18 +71,6 @@ export const commands = {
   resume: {
     about: 'end a pause',
     load: async () => (await import('./pause.js')).resumeCommand,
-  },
-  'backup verify': {
-    about: 'read a backup to its end and check all of it; any .xz or .db snapshot, without etcd',
-    argument: '[FILE]',
-    offline: true,
-    load: async () => (await import('./backup.js')).verifyCommand,
-  },
-  'backup show': {
-    about: 'show what is in a backup, with the hash of etcdutl snapshot status',
-    argument: '[FILE]',
-    offline: true,
-    load: async () => (await import('./backup.js')).showCommand,
   },
 } satisfies Record<string, Row>
 

@@ -142,10 +142,11 @@ const withoutTypes = (help: string): string =>
 
 /** Those that mean something to `command`; all without one. */
 function declare(parser: Argv, command: CommandName | undefined): void {
-  const isOffline = command !== undefined && rowOf(command).offline === true
+  const row = command === undefined ? undefined : rowOf(command)
   for (const name of optionNames) {
     const { about, group, shape, fallback } = options[name]
-    if (isOffline && group !== 'Output' && group !== 'Backup' && name !== 'backup-path') continue
+    const isMeant = group === 'Output' || row?.uses?.includes(name) === true
+    if (row?.offline === true && !isMeant) continue
     const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
     const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
     const flag = flagOf(name).slice(2)
@@ -163,7 +164,7 @@ function declare(parser: Argv, command: CommandName | undefined): void {
   for (const name of commandOptionNames) {
     const { commands: owners, about, group, shape, fallback } = commandOptions[name]
     if (command !== undefined && !(owners as readonly string[]).includes(command)) continue
-    const describe = `with ${owners.join(' and ')}: ${about}`
+    const describe = command === undefined ? `with ${owners.join(' and ')}: ${about}` : about
     const hint = fallback === '' || shape === '' ? '' : ` [default: ${fallback}]`
     if (shape === '') parser.option(name, { type: 'boolean', describe, group: `${group}:` })
     else
@@ -194,7 +195,11 @@ function sourceOf(found: Readonly<Record<string, unknown>>): Source {
 
 /** yargs takes `--force-single=maybe` for false, `--help=maybe` for none, and the last of several for the one meant. */
 function rejectOddSwitches(argv: readonly string[]): void {
-  const valueless = ['help', 'version', 'show-config']
+  const valueless = [
+    'help',
+    'version',
+    ...commandOptionNames.filter(name => commandOptions[name].shape === ''),
+  ]
   const switches = [...valueless, ...optionNames.filter(isSwitch).flatMap(name => [name, `no-${name}`])]
   const seen = new Set<string>()
   for (const word of argv) {

@@ -91,6 +91,37 @@ function endpoint(value: string): string {
   return `${scheme ?? ''}${host}:${port}`
 }
 
+/** For a flag that may be left out: nothing stays nothing. */
+export const orNone =
+  <T>(parse: Parse<T>): Parse<T | undefined> =>
+  value =>
+    value === '' ? undefined : parse(value)
+
+export const peerUrls: Parse<readonly string[]> = value =>
+  value.split(',').map(url => {
+    // What etcd takes (etcd: client/pkg/types/urls.go, NewURLs): a host and a port, and no path.
+    const [, host, port] = /^https?:\/\/(\[[0-9a-fA-F:.%]+\]|[^\s:/[\]@?#,]+):(\d{1,5})\/?$/.exec(url) ?? []
+    if (host === undefined || Number(port) < 1 || Number(port) > 65535)
+      throw new Error(`has ${quoted(url)}; expected peer URLs such as https://10.0.0.1:2380`)
+    return url.replace(/\/$/, '')
+  })
+
+/** As etcd's own --initial-cluster: `m1=https://10.0.0.1:2380,m2=…`; a name with several URLs is there once for each. */
+export const namedUrls: Parse<readonly Readonly<{ name: string; url: string }>[]> = value =>
+  value.split(',').map(part => {
+    const [, name, url] = /^([^=\p{Cc}]+)=(.*)$/su.exec(part) ?? []
+    if (name === undefined || url === undefined)
+      throw new Error(`has ${quoted(part)}; expected NAME=PEERURL such as m1=https://10.0.0.1:2380`)
+    return { name, url: peerUrls(url)[0] ?? '' }
+  })
+
+/** A revision to move forward by: etcd counts in 64 bits, this far below them. */
+export const revisions: Parse<number> = value => {
+  const count = /^\d{1,15}$/.test(value) ? Number(value) : 0
+  if (count < 1) throw new Error(`is ${quoted(value)}; expected a whole number such as 1000000000`)
+  return count
+}
+
 export const oneOf =
   <T extends string>(...choices: readonly T[]): Parse<T> =>
   value => {

@@ -22,6 +22,8 @@ export type Fault = Readonly<
   | { kind: 'backup'; path: string; problem: string }
   /** A file that should hold a snapshot does not, or cannot be read. */
   | { kind: 'archive'; path: string; problem: string }
+  /** A restore or a drill went wrong on its way; what is served is as it was. */
+  | { kind: 'restore'; problem: string }
   | { kind: 'interrupted'; by: string }
   | { kind: 'bug'; problem: string }
 >
@@ -44,6 +46,7 @@ export function describe(fault: Fault): string {
       return `${fault.option}: ${fault.problem}`
     case 'refused':
     case 'stopped':
+    case 'restore':
     case 'bug':
       return fault.problem
     case 'etcd': {

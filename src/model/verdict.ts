@@ -14,6 +14,7 @@ const exitCodes = {
   etcd: 76,
   backup: 73, // EX_CANTCREAT
   archive: 65, // EX_DATAERR
+  restore: 76,
   interrupted: 75, // EX_TEMPFAIL
   bug: 70, // EX_SOFTWARE
 } satisfies Record<Fault['kind'], number>
@@ -32,7 +33,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [75, 'interrupted by a signal, a pause or the loss of the lock; the step under way was finished or undone'],
   [
     76,
-    'a step failed, the cluster was no longer healthy in mid-run, or members or alarms had to be left as they are',
+    'a step failed, the cluster was no longer healthy in mid-run, members or alarms had to be left as they are, or a restore or a drill failed',
   ],
   [78, 'a flag, a variable or the configuration file is wrong; nothing was run'],
 ]

@@ -150,19 +150,23 @@ describe('a run that was killed between two names', () => {
 
 describe('a provenance that is not understood', () => {
   for (const [words, change, message] of [
-    ['is no JSON', () => '{', /is no provenance that etcd-defrag wrote \(.*JSON/],
-    ['lacks a field', (text: string) => text.replace('"host"', '"hist"'), /host is no string/],
+    ['is no JSON', () => '{', /does not describe a backup as etcd-defrag writes it \(.*JSON/],
+    ['lacks a field', (text: string) => text.replace('"host"', '"hist"'), /host is missing; expected text/],
     [
       'has a count below zero',
       (text: string) => text.replace(/"revision": \d+/, '"revision": -1'),
-      /revision is no count/,
+      /revision is -1; expected a whole number/,
     ],
     [
       'is of a later format',
       (text: string) => text.replace('"format": 1', '"format": 2'),
-      /its format is 2, and this version knows 1/,
+      /format is 2, and this version knows 1/,
     ],
-    ['has a time that is none', (text: string) => text.replace('2026-11', 'November'), /takenAt is no time/],
+    [
+      'has a time that is none',
+      (text: string) => text.replace('2026-11', 'November'),
+      /takenAt is "November-01T\S+; expected a time/,
+    ],
   ] as readonly (readonly [string, (text: string) => string, RegExp])[])
     it(words, async () => {
       await using here = await nights(1)

@@ -1,0 +1,76 @@
+import { resolve } from 'node:path'
+import { bytes, span } from '../report/format.js'
+import { type DrillResult, drill } from '../restore/drill.js'
+import type { Command } from './command.js'
+
+/** `etcd-defrag backup drill [FILE]`: whether the backup becomes an etcd again. The etcd that runs is not touched. */
+export const drillCommand: Command = async ({ config, out, own, stop, file }) => {
+  const isJson = config.values.output === 'json'
+  const result = await drill({
+    file: resolve(file ?? config.values['backup-path']),
+    drillDir: own['drill-dir'] === undefined ? undefined : resolve(own['drill-dir']),
+    etcdutl: own.etcdutl,
+    etcd: own.etcd,
+    forceNoHash: own['force-no-hash'],
+    now: Date.now,
+    random: Math.random,
+    signal: stop,
+    tell: phase => {
+      if (!isJson) out.stderr.write(`${phase}\n`)
+    },
+  })
+  out.stdout.write(`${isJson ? JSON.stringify(drillJson(result), null, 2) : drillText(result)}\n`)
+  return 0
+}
+
+function drillText(result: DrillResult): string {
+  const { verified, provenance, restorer, etcd, reading, peakMemory, tookMs } = result
+  const { keys, alarms } = reading
+  const at = provenance === undefined ? '' : `, of ${provenance.takenAt}`
+  const lines: readonly (readonly [string, string])[] = [
+    ['drill', `${verified.path}${at}: it restores, and what comes of it serves`],
+    [
+      'content',
+      `${bytes(verified.content.bytes)} in ${bytes(verified.archive.bytes)}; ${bytes(reading.dbSize)} restored`,
+    ],
+    ['revision', String(reading.revision)],
+    [
+      'keys',
+      keys.kind === 'read'
+        ? `${keys.count}, each read by etcd; ${keys.sampled} of them at random read with their values`
+        : 'not read: authentication is on, and without a user etcd gives nothing away',
+    ],
+    ...(alarms.length === 0
+      ? []
+      : [
+          [
+            'alarms',
+            `${alarms.map(alarm => alarm.kind).join(', ')}, as in the source when it was backed up`,
+          ] as const,
+        ]),
+    ['with', `${restorer.path} (${restorer.name} ${restorer.version}), ${etcd.path} (etcd ${etcd.version})`],
+    ...(peakMemory === undefined ? [] : [['memory', `${bytes(peakMemory)} at most, of etcd`] as const]),
+    [
+      'took',
+      `verified in ${span(tookMs.verify)}, decompressed in ${span(tookMs.unpack)}, restored in ${span(tookMs.restore)}, started in ${span(tookMs.start)}, read in ${span(tookMs.read)}, stopped in ${span(tookMs.stop)}`,
+    ],
+  ]
+  return lines.map(([title, text]) => `${title.padEnd(10)}${text}`).join('\n')
+}
+
+const drillJson = ({ verified, provenance, restorer, etcd, reading, peakMemory, tookMs }: DrillResult) => ({
+  format: 1,
+  verdict: 'completed',
+  exitCode: 0,
+  archive: { path: verified.path, takenAt: provenance?.takenAt ?? null, ...verified.archive },
+  content: verified.content,
+  revision: reading.revision,
+  dbSize: reading.dbSize,
+  keys: reading.keys.kind === 'read' ? reading.keys.count : null,
+  sampled: reading.keys.kind === 'read' ? reading.keys.sampled : 0,
+  authentication: reading.keys.kind === 'locked',
+  alarms: reading.alarms,
+  programs: { restorer, etcd },
+  peakMemory: peakMemory ?? null,
+  tookMs,
+})

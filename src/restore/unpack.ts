@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { Archive } from '../backup/open.js'
+import type { Verified } from '../model/backup.js'
+import { Failure } from '../model/fault.js'
+
+/**
+ * Decodes the archive into `target`, mode 0600 from the first byte. Throws an `archive` fault when it is not what was
+ * verified any more.
+ */
+export async function unpack(verified: Verified, target: string, signal: AbortSignal): Promise<void> {
+  const { path, content } = verified
+  await using archive = await Archive.open(path)
+  const handle = await open(target, 'wx', 0o600)
+  try {
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const chunk of archive.pass({ signal })) {
+      signal.throwIfAborted()
+      const left = Math.max(0, content.bytes - bytes) // what follows is the trailer
+      hash.update(chunk.subarray(0, left))
+      bytes += chunk.length
+      for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten
+    }
+    if (hash.digest('hex') !== content.sha256 || bytes < content.bytes)
+      throw new Failure({
+        kind: 'archive',
+        path,
+        problem: 'it was changed while it was read; does a backup run at the moment?',
+      })
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,104 @@
+import type { MemberStatus } from '../../model/member.js'
+import { statusOf } from './answers.js'
+import { CallError, failing } from './callError.js'
+import { Connection } from './connection.js'
+
+type RangeAnswer = Readonly<{
+  header: Readonly<{ revision: string; member_id: string }>
+  kvs: readonly Readonly<{ key: Buffer; mod_revision: string }>[]
+  more: boolean
+  count: string
+}>
+
+/** etcd reads the values too before it leaves them out, so a page is as much as it has in memory at once. */
+const PAGE = 500
+const FIRST = Buffer.from([0])
+const TIMEOUT_MS = 60_000
+
+/** Why nothing can be read: the data has users, and a stranger may read none of it. */
+export class NeedsUser extends Error {
+  override readonly name = 'NeedsUser'
+}
+
+/** Reads a whole store at a unix socket. Throws `Failure` (`etcd`); no key and no value is ever handed out. */
+export class StoreReader {
+  readonly #connection: Connection
+
+  constructor(socket: string) {
+    const tls = { ca: undefined, cert: undefined, key: undefined, skipVerify: false, serverName: undefined }
+    const settings = { tls, user: undefined, dialTimeoutMs: 2_000, commandTimeoutMs: TIMEOUT_MS }
+    this.#connection = new Connection(`unix:${socket}`, settings)
+  }
+
+  /** Whether it serves: it leads itself, and has applied what it found. */
+  async isServing(): Promise<boolean> {
+    try {
+      return statusOf(await this.#connection.status()).leader !== undefined
+    } catch (error) {
+      if (error instanceof CallError) return false // not yet
+      throw error
+    }
+  }
+
+  async status(): Promise<MemberStatus & Readonly<{ revision: number }>> {
+    const answer = await failing('Status', () => this.#connection.status())
+    return { ...statusOf(answer), revision: Number(answer.header.revision) }
+  }
+
+  /** How many keys there are, with one read that etcd answers by counting. Throws `NeedsUser`. */
+  async count(): Promise<Readonly<{ keys: number; revision: number }>> {
+    const { count, header } = await this.#range({ key: FIRST, range_end: FIRST, count_only: true })
+    return { keys: Number(count), revision: Number(header.revision) }
+  }
+
+  /** Has etcd read every key and its value, page by page; resolves to how many, and to `sample` of the keys, each as likely. */
+  async scan(
+    revision: number,
+    sample: number,
+    random: () => number,
+    signal: AbortSignal,
+  ): Promise<Readonly<{ keys: number; sample: readonly Buffer[] }>> {
+    const drawn: Buffer[] = []
+    let keys = 0
+    for (let from = FIRST; ; ) {
+      signal.throwIfAborted()
+      const page = { key: from, range_end: FIRST, limit: PAGE, keys_only: true, revision }
+      const { kvs, more } = await this.#range(page)
+      for (const { key } of kvs) {
+        keys++
+        const at = keys <= sample ? keys - 1 : Math.floor(random() * keys) // algorithm R
+        if (at < sample) drawn[at] = key
+      }
+      const last = kvs.at(-1)
+      if (!more || last === undefined) return { keys, sample: drawn }
+      from = Buffer.concat([last.key, FIRST])
+    }
+  }
+
+  /** A linearizable read of one key with its value; false where it is not there as it should be. */
+  async holds(key: Buffer, revision: number): Promise<boolean> {
+    const { kvs } = await this.#range({ key })
+    const [found, second] = kvs
+    return (
+      found !== undefined &&
+      second === undefined &&
+      found.key.equals(key) &&
+      Number(found.mod_revision) <= revision
+    )
+  }
+
+  #range(payload: object): Promise<RangeAnswer> {
+    return failing('Range', async () => {
+      try {
+        return await this.#connection.call<RangeAnswer>('KV', 'range', payload)
+      } catch (error) {
+        if (!(error instanceof CallError) || !error.asksForUser) throw error
+        throw new NeedsUser('authentication is on', { cause: error })
+      }
+    })
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+}
