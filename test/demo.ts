@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster } from './lab/cluster.js'
+import { Cluster, programOf } from './lab/cluster.js'
 import { main } from './lab/command.js'
 import { fragment } from './lab/fill.js'
 import { isRoot, LoopDevice } from './lab/loopDevice.js'
@@ -76,6 +76,17 @@ async function demo(): Promise<void> {
     say(
       `The loop device's backing file: ${mebibytes(before)} before, ${mebibytes(await disk.allocated())} after the trim`,
     )
+
+  say(
+    'What is in the backup, and a drill: restored aside, an etcd started on it, read, and all of it removed again',
+  )
+  await show('backup list', ['backup', 'list', '--backup-path', archive])
+  await show('backup show', ['backup', 'show', archive])
+  const programs = (['etcd', 'etcdutl'] as const).flatMap(name => [
+    `--${name}`,
+    programOf(cluster.suite, name),
+  ])
+  await show('backup drill', ['backup', 'drill', archive, ...programs])
 
   say("The backup, proven with etcd's own tools: xz -dc, etcdutl snapshot restore, an etcd started on it")
   const restored = await abortable(restore(archive, cluster.suite, '/registry/'))

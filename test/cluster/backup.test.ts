@@ -17,7 +17,7 @@ describe('backup create', { timeout: 180_000 }, () => {
   let kept: Map<string, string>
   before(async () => {
     cluster = await Cluster.start({ size: 3 })
-    kept = await fragment(cluster, 20)
+    kept = await fragment(cluster, 5)
     folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-create-'))
   })
   after(async () => {
@@ -118,7 +118,7 @@ describe('backup create', { timeout: 180_000 }, () => {
     const { archives } = documentOf(ended)
     const revisions = archives.map(({ revision }: { revision: number }) => revision)
     assert.equal(archives.length, 3)
-    assert.deepEqual(revisions, [revisions[0], revisions[0] - 1, revisions[0] - 2])
+    assert.ok(revisions[0] > revisions[1] && revisions[1] > revisions[2], revisions.join())
     const { stdout } = await list()
     assert.match(stdout, /ARCHIVE +AGE +TAKEN +REVISION +KEYS +DATABASE +SIZE +STATE/)
     assert.equal(stdout.match(/verifies/g)?.length, 3)
