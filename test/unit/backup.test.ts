@@ -10,7 +10,7 @@ import { readProvenance } from '../../src/backup/provenance.js'
 import { TrailerCheck } from '../../src/backup/trailer.js'
 import { Failure } from '../../src/model/fault.js'
 import type { Phase } from '../../src/model/world.js'
-import { smallDatabase } from '../lab/boltFile.js'
+import { databaseOf, etcdBuckets, keyValue, revisionKey, smallDatabase } from '../lab/boltFile.js'
 import {
   attempt,
   contents,
@@ -29,6 +29,14 @@ import {
 } from './fixtures.js'
 
 const KIB = 1024
+const streamOf = (blobs: readonly Buffer[]) => ({
+  blobs: (async function* () {
+    yield* blobs
+  })(),
+  close: () => {},
+})
+const at = (revision: number) => ({ origin: { revision, etcdVersion: '3.5.30', storageVersion: null } })
+
 /** More than any disk has room for, so that nothing is spooled. */
 const NO_ROOM = { expectedBytes: 2 ** 60 }
 
@@ -198,6 +206,33 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     assert.deepEqual(await contents(old.folder), old.before)
   })
 
+  for (const [words, given] of [
+    ['spooled', {}],
+    ['as it comes', NO_ROOM],
+  ] as const)
+    it(`a database that was damaged in the member already, ${words}`, async () => {
+      await using old = await withPrevious()
+      const database = Buffer.from(smallDatabase({ bytes: 64 * KIB }))
+      database.fill(0, 5 * 4096, 6 * 4096)
+      const ended = await attempt(old.path, pieces(snapshotOf(database), [32 * KIB]), given)
+      assert.match(
+        problemOf(ended),
+        /the snapshot: page 5 \(bytes 20480 to 24575\): .*so the database of the member was damaged already/,
+      )
+      assert.deepEqual(await contents(old.folder), old.before)
+    })
+
+  it('a snapshot that ends before the revision its member had reported', async () => {
+    await using old = await withPrevious()
+    const blobs = [snapshotOf(smallDatabase({ revision: 41 }))]
+    const ended = await attempt(old.path, blobs, { open: async () => ({ ...streamOf(blobs), ...at(42) }) })
+    assert.match(
+      problemOf(ended),
+      /ends at revision 41, and its member had reported 42 before: it is incomplete/,
+    )
+    assert.deepEqual(await contents(old.folder), old.before)
+  })
+
   it('an archive that the disk did not keep as it was written', async () => {
     await using old = await withPrevious()
     for (const harm of [
@@ -280,6 +315,21 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
 })
 
 describe('a backup', () => {
+  it('may end before the last revision where that was a deletion, and compacted', async () => {
+    await using old = await withPrevious()
+    const compacted = Buffer.alloc(17)
+    compacted.writeBigUInt64BE(42n)
+    const buckets = {
+      ...etcdBuckets({ entries: [[revisionKey(41), keyValue('/a', 'b', 41)]] }),
+      meta: { entries: [['finishedCompactRev', compacted]] } as const,
+    }
+    const blobs = [snapshotOf(databaseOf({ buckets }))]
+    const open = (revision: number) => async () => ({ ...streamOf(blobs), ...at(revision) })
+    assert.match(problemOf(await attempt(old.path, blobs, { open: open(43) })), /ends at revision 42/)
+    const ended = await attempt(old.path, blobs, { open: open(42) })
+    assert.equal(ended.kind === 'done' && ended.result.revision, 42)
+  })
+
   it('is compressed as it comes where there is no room to spool it, and says so', async () => {
     await using old = await withPrevious()
     const sent = snapshotOf(smallDatabase({}))
