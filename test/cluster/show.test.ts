@@ -70,15 +70,21 @@ describe('backup show says what etcdutl snapshot status says', { concurrency: 2 
       await client.put('/large/4').value('small now')
       const large = await equal(await save(cluster, 'large'))
       assert.deepEqual(
-        large.live.prefixes.map(({ prefix, objects }: { prefix: string; objects: number }) => [prefix, objects]),
-        [['/large', 7], ['/leased', 1]],
+        large.live.prefixes.map(({ prefix, objects }: { prefix: string; objects: number }) => [
+          prefix,
+          objects,
+        ]),
+        [
+          ['/large', 7],
+          ['/leased', 1],
+        ],
       )
       assert.equal(large.live.largest[0].bytes, (1 << 20) + '/large/0'.length)
       assert.equal(large.leases, 1)
       await lease.revoke()
       client.close()
 
-      await fragment(cluster, 20)
+      await fragment(cluster, 10)
       const fragmented = await equal(await save(cluster, 'fragmented'))
       assert.ok(fragmented.contents.livePages * 3 < fragmented.contents.pages)
       assert.ok(fragmented.compactedRevision > 0)
@@ -88,7 +94,11 @@ describe('backup show says what etcdutl snapshot status says', { concurrency: 2 
       assert.ok(tidy.contents.livePages * 1.2 > tidy.contents.pages)
       assert.deepEqual(tidy.live, fragmented.live)
 
-      for (const [name, args] of [['T0', ['-T0']], ['9', ['-9']], ['0', ['-0']]] as const) {
+      for (const [name, args] of [
+        ['T0', ['-T0']],
+        ['9', ['-9']],
+        ['0', ['-0']],
+      ] as const) {
         const copy = join(cluster.folder, `${name}.db`)
         await copyFile(defragmented, copy)
         await run('xz', ['-k', ...args, copy])
@@ -125,7 +135,12 @@ describe('backup show says what etcdutl snapshot status says', { concurrency: 2 
       flags: ['--quota-backend-bytes=3000000'],
     })
     const client = await clientOf(cluster)
-    for (let i = 0; i < 8; i++) await client.put(`/large/${i}`).value(noise(1 << 20, i)).exec().catch(() => {}) // refused by the quota in the end
+    for (let i = 0; i < 8; i++)
+      await client
+        .put(`/large/${i}`)
+        .value(noise(1 << 20, i))
+        .exec()
+        .catch(() => {}) // refused by the quota in the end
     client.close()
     assert.match(await cluster.etcdctl(['alarm', 'list']), /NOSPACE/)
     assert.equal((await equal(await save(cluster, 'alarm'))).alarms, 1)
@@ -140,8 +155,28 @@ test('backup show says what etcdutl snapshot status says of databases of any sha
       keyValue(`/registry/pods/default/${i % 400}`, i % 50 === 9 ? undefined : noise(i % 700, i), i + 1),
     ]),
   }
-  const inline: BucketSpec = { entries: [['a', 'b'], ['c', '']], inline: true }
-  const nested: BucketSpec = { entries: [['bucket', { entries: [['x', 'y'], ['z', inline]] }], ['inline', inline], ['plain', 'v']] }
+  const inline: BucketSpec = {
+    entries: [
+      ['a', 'b'],
+      ['c', ''],
+    ],
+    inline: true,
+  }
+  const nested: BucketSpec = {
+    entries: [
+      [
+        'bucket',
+        {
+          entries: [
+            ['x', 'y'],
+            ['z', inline],
+          ],
+        },
+      ],
+      ['inline', inline],
+      ['plain', 'v'],
+    ],
+  }
   const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`bucket ${i}`, inline]))
   const shapes = {
     nested: { buckets: { ...etcdBuckets(key), nested, another: nested } },
@@ -152,7 +187,9 @@ test('backup show says what etcdutl snapshot status says of databases of any sha
     'large-pages': { buckets: etcdBuckets(key), pageSize: 16384 },
     'largest-pages': { buckets: { ...etcdBuckets(key), nested }, pageSize: 65536, freePages: 3 },
     'many-free': { buckets: etcdBuckets(key), padding: 70_000, pageSize: 1024, freelist: true },
-    'large-value': { buckets: etcdBuckets({ entries: [...key.entries, [revisionKey(9999), noise(5_000_000)]] }) },
+    'large-value': {
+      buckets: etcdBuckets({ entries: [...key.entries, [revisionKey(9999), noise(5_000_000)]] }),
+    },
   }
   for (const [name, shape] of Object.entries(shapes)) {
     const file = join(folder.path, `${name}.db`)
