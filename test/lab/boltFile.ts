@@ -134,7 +134,7 @@ class Builder {
       size += more
     }
     if (part.length > 0 || nodes.length === 0) flush()
-    this.#nodes.push(...nodes)
+    for (const node of nodes) this.#nodes.push(node)
     return nodes
   }
 
