@@ -47,7 +47,7 @@ export function shownText(found: Verified & { inventory: Inventory }, color: Col
     ]),
     '',
     ...(live === undefined
-      ? ['more than two million keys: they are not counted by prefix']
+      ? ['more than a million keys: they are not counted by prefix']
       : [...prefixTable(live, color, width), ...largestTable(live, color, width)]),
   ].join('\n')
 }

@@ -5,7 +5,14 @@ import { after, before, describe, it } from 'node:test'
 import { verify } from '../../src/backup/verify.js'
 import type { Verified } from '../../src/model/backup.js'
 import { Failure } from '../../src/model/fault.js'
-import { type BucketSpec, databaseOf, etcdBuckets, keyValue, revisionKey } from '../lab/boltFile.js'
+import {
+  type BucketSpec,
+  databaseOf,
+  etcdBuckets,
+  keyValue,
+  revisionKey,
+  smallDatabase,
+} from '../lab/boltFile.js'
 import { documentOf, etcdDefrag } from '../lab/command.js'
 import { mulberry32 } from '../lab/random.js'
 import { execute, noise, sha256, snapshotOf, temporary } from '../unit/fixtures.js'
@@ -232,6 +239,22 @@ describe('an archive', () => {
     assert.equal(verified.hasTrailer, false)
     await writeFile(path, Buffer.concat([snapshot, Buffer.alloc(2 * PAGE - 32)]))
     assert.match(String(await said(path)), /something was appended/)
+  })
+
+  it('takes hardly more memory to verify when it is 120 MB larger', async () => {
+    const program = `
+      import { verify } from ${JSON.stringify(join(import.meta.dirname, '../../src/backup/verify.js'))}
+      await verify(${JSON.stringify(path)}, { signal: new AbortController().signal })
+      const { readFileSync } = await import('node:fs')
+      console.log(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])`
+    const peaks: number[] = [] // not maxRSS of getrusage(2), which is that of the process that started it
+    for (const bytes of [20, 140].map(mb => mb * 1024 * 1024)) {
+      await writeFile(path, snapshotOf(smallDatabase({ bytes, revision: 1e6 })))
+      const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', program])
+      peaks.push(Number(stdout) / 1024)
+    }
+    const [small = 0, large = 0] = peaks
+    assert.ok(large - small < 40, `${small} MiB, then ${large} MiB`)
   })
 
   it('that a signal ends is no verdict', async () => {
