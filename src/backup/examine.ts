@@ -5,7 +5,7 @@ import { LiveKeys } from './liveKeys.js'
 import type { Watch } from './open.js'
 import { walkThrough } from './verify.js'
 
-/** As `verify`, and what is in it. Takes memory for each key, but never more than for two million. */
+/** As `verify`, and what is in it. Takes memory for each key, but never for more than a million. */
 export async function examine(path: string, watch: Watch): Promise<Verified & { inventory: Inventory }> {
   const live = new LiveKeys()
   const facts = new Facts()

@@ -2,7 +2,7 @@ import type { Live } from '../model/backup.js'
 import { fieldsOf } from '../protobuf.js'
 
 /** Bounds for memory: Kubernetes clusters of 5,000 nodes have some 500,000 keys. */
-const MOST_KEYS = 2_000_000
+const MOST_KEYS = 1_000_000
 const MOST_BYTES = 256 * 1024 * 1024
 const LARGEST = 10
 
@@ -41,26 +41,37 @@ export class LiveKeys {
   /** Undefined where there were too many. */
   end(): Live | undefined {
     if (this.#isFull) return undefined
-    const live = [...this.#keys].filter(([, { isDeleted }]) => !isDeleted)
     const prefixes = new Map<string, { objects: number; bytes: number }>()
-    for (const [key, { bytes }] of live) {
-      const prefix = prefixOf(text(key))
+    const total = { objects: 0, bytes: 0 }
+    let largest: { key: string; bytes: number }[] = []
+    for (const [key, { bytes, isDeleted }] of this.#keys) {
+      if (isDeleted) continue
+      const prefix = prefixOf(key)
       const sum = prefixes.get(prefix) ?? { objects: 0, bytes: 0 }
-      prefixes.set(prefix, { objects: sum.objects + 1, bytes: sum.bytes + bytes })
+      prefixes.set(prefix, sum)
+      for (const counted of [sum, total]) {
+        counted.objects += 1
+        counted.bytes += bytes
+      }
+      if (largest.length === LARGEST && bytes < (largest.at(-1)?.bytes ?? 0)) continue
+      largest = [...largest, { key, bytes }].sort(bySize('key')).slice(0, LARGEST)
     }
     return {
-      objects: live.length,
-      bytes: live.reduce((sum, [, { bytes }]) => sum + bytes, 0),
+      ...total,
       prefixes: [...prefixes]
-        .map(([prefix, sum]) => ({ prefix, ...sum }))
-        .sort((a, b) => b.bytes - a.bytes || (a.prefix < b.prefix ? -1 : 1)),
-      largest: live
-        .map(([key, { bytes }]) => ({ key: text(key), bytes }))
-        .sort((a, b) => b.bytes - a.bytes || (a.key < b.key ? -1 : 1))
-        .slice(0, LARGEST),
+        .map(([prefix, sum]) => ({ prefix: text(prefix), ...sum }))
+        .sort(bySize('prefix')),
+      largest: largest.map(({ key, bytes }) => ({ key: text(key), bytes })),
     }
   }
 }
+
+/** The most bytes first, else by name. */
+const bySize =
+  <N extends string>(name: N) =>
+  (a: Sized<N>, b: Sized<N>): number =>
+    b.bytes - a.bytes || (a[name] < b[name] ? -1 : 1)
+type Sized<N extends string> = Readonly<{ bytes: number } & Record<N, string>>
 
 /**
  * The folder of a key, two names deep at most: `/registry/pods`. Kubernetes' resources of groups that have a dot in

@@ -4,8 +4,9 @@ import type { Archive, Watch } from './open.js'
 import type { Passed } from './trailer.js'
 
 /**
- * Why a file that does not end with etcd's SHA-256 should have one; undefined of a copy of a member's own file, which
- * never has. A snapshot without one cannot be told from good, and `etcdutl snapshot restore` refuses it too.
+ * Why a file that does not end with etcd's SHA-256 should do so; undefined where it may be a copy of a member's own
+ * file, which never does. A snapshot that lost just its last 32 bytes cannot be told from the file of a member that was
+ * stopped without a change since: etcd commits once more then, and both meta pages say the same.
  */
 export async function missingTrailer(
   archive: Archive,
@@ -13,10 +14,7 @@ export async function missingTrailer(
   walk: Walk,
   { trailer, whole }: Passed,
 ): Promise<string | undefined> {
-  if (trailer !== undefined || !walk.isCopy) return undefined
-  // A member's file is a page longer than what is used of it at least (bbolt: tx.go, Commit, grow).
-  if (whole.bytes === walk.size)
-    return "it is a snapshot, but the SHA-256 that etcd puts behind one is not there: it was cut off (or it is a member's file straight from a restore; take a snapshot of that member instead)"
+  if (trailer !== undefined || !walk.isCopy || whole.bytes === walk.size) return undefined
   if (await hasTrailerAt(archive, watch, walk.size))
     return `it is a snapshot of ${walk.size} bytes with etcd's SHA-256 behind it, but then come ${whole.bytes - walk.size - 32} more bytes: something was appended`
   return undefined

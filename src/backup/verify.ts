@@ -102,12 +102,7 @@ export function problemOf(damage: Damage | undefined, { content, trailer }: Pass
 export function strangeness(walk: Walk): string | undefined {
   const { buckets } = walk.contents()
   if (buckets.some(({ name }) => name === 'key')) return undefined
-  const names =
-    buckets.length === 0
-      ? 'it has none'
-      : `it has ${buckets
-          .slice(0, 5)
-          .map(b => b.name)
-          .join(', ')}`
-  return `a whole bbolt database, but none of etcd: there is no bucket "key" in it (${names})`
+  const names = buckets.slice(0, 5).map(({ name }) => name.replaceAll(/\p{C}/gu, '?').slice(0, 40))
+  const others = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`
+  return `a whole bbolt database, but none of etcd: there is no bucket "key" in it (${others})`
 }

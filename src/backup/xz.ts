@@ -53,8 +53,8 @@ export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator
   try {
     yield* through(decoder, source)
   } catch (error) {
-    const problem = error instanceof Error ? problems[error.name] : undefined
-    if (problem === undefined) throw error
+    if (!(error instanceof Error && error.name.startsWith('LZMA_'))) throw error
+    const problem = problems[error.name] ?? `the xz stream cannot be decoded (${error.name})`
     throw new XzDamage(problem, decoder.totalIn(), decoder.totalOut(), error)
   }
 }

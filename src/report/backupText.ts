@@ -47,7 +47,7 @@ export function shownText(found: Verified & { inventory: Inventory }, color: Col
     ]),
     '',
     ...(live === undefined
-      ? ['more than two million keys: they are not counted by prefix']
+      ? ['more than a million keys: they are not counted by prefix']
       : [...prefixTable(live, color, width), ...largestTable(live, color, width)]),
   ].join('\n')
 }
@@ -65,7 +65,12 @@ const keysOf = (verified: Verified): string =>
 const notes = ({ hasTrailer }: Verified): readonly Fact[] =>
   hasTrailer
     ? []
-    : [['note', "a copy of a member's file without etcd's SHA-256: of its values nothing could be checked"]]
+    : [
+        [
+          'note',
+          "without etcd's SHA-256, as a copy of a member's own file is: its values could not be checked (a snapshot would have lost its end)",
+        ],
+      ]
 
 const revisionOf = ({ contents, inventory }: Verified & { inventory: Inventory }): string =>
   inventory.compactedRevision === undefined

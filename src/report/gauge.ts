@@ -9,6 +9,7 @@ export class Gauge implements Disposable {
   readonly #screen: Screen
   readonly #what: string
   #shownAt = 0
+  #isShown = false
 
   constructor(screen: Screen, what: string) {
     this.#screen = screen
@@ -23,11 +24,13 @@ export class Gauge implements Disposable {
     const times = pass === 1 ? '' : `, pass ${pass}`
     const detail = ` ${percent(done, of)} % of ${bytes(of)}${times}`
     this.erase()
+    this.#isShown = true
     this.#screen.write(`${shown(this.#what, Math.max(10, width - detail.length))}${detail}`.slice(0, width))
   }
 
   erase(): void {
-    if (this.#shownAt === 0) return
+    if (!this.#isShown) return
+    this.#isShown = false
     cursorTo(this.#screen, 0)
     clearLine(this.#screen, 0)
   }

@@ -84,7 +84,7 @@ describe('backup show says what etcdutl snapshot status says', { concurrency: 2 
       await lease.revoke()
       client.close()
 
-      await fragment(cluster, 20)
+      await fragment(cluster, 10)
       const fragmented = await equal(await save(cluster, 'fragmented'))
       assert.ok(fragmented.contents.livePages * 3 < fragmented.contents.pages)
       assert.ok(fragmented.compactedRevision > 0)

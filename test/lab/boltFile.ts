@@ -24,6 +24,8 @@ export type DatabaseSpec = Readonly<{
   shuffle?: number
   /** Pages of noise behind all, free as well; for a file of a certain size. */
   padding?: number
+  /** The noise repeats, so that it can be compressed. */
+  repeats?: boolean
 }>
 
 type Element = Readonly<{ flags: number; key: Buffer; value: Buffer | Node | Ref }>
@@ -85,7 +87,7 @@ class Builder {
       if (node !== undefined) put(this.#pageOf({ ...node, id, pages: 1 }), id)
     }
     const noisy = free[stale.length]
-    if (noisy !== undefined) put(noiseOf(padding * this.#pageSize, padding), noisy)
+    if (noisy !== undefined) put(noiseOf(padding * this.#pageSize, padding, this.#spec.repeats), noisy)
   }
 
   #treeOf(spec: BucketSpec): Node {
@@ -134,7 +136,7 @@ class Builder {
       size += more
     }
     if (part.length > 0 || nodes.length === 0) flush()
-    this.#nodes.push(...nodes)
+    for (const node of nodes) this.#nodes.push(node)
     return nodes
   }
 
@@ -239,8 +241,12 @@ function shuffled<T>(items: T[], random: () => number): void {
   }
 }
 
-const noiseOf = (length: number, seed: number): Buffer =>
-  createCipheriv('aes-128-ctr', Buffer.alloc(16, `${seed} `), Buffer.alloc(16)).update(Buffer.alloc(length))
+function noiseOf(length: number, seed: number, repeats = false): Buffer {
+  if (repeats) return Buffer.alloc(length, noiseOf(3000, seed))
+  return createCipheriv('aes-128-ctr', Buffer.alloc(16, `${seed} `), Buffer.alloc(16)).update(
+    Buffer.alloc(length),
+  )
+}
 
 /** A key of the bucket `key` (etcd: server/storage/mvcc/revision.go). */
 export function revisionKey(main: number, sub = 0, isTombstone = false): Buffer {
@@ -287,15 +293,19 @@ export function etcdBuckets(key: BucketSpec): Record<string, BucketSpec> {
   return { ...Object.fromEntries(names.map(name => [name, empty])), key }
 }
 
-/** A database of etcd with noise for values: of `bytes` at least, rounded up to whole pages, and that last revision. */
+/**
+ * A database of etcd with noise for values, as it is in a snapshot but for the trailer: of `bytes` rounded up to whole
+ * pages, four at least, and that last revision.
+ */
 export function smallDatabase({
   bytes = 64 * 1024,
   revision = 1000,
   seed = 1,
-}: Readonly<{ bytes?: number; revision?: number; seed?: number }> = {}): Buffer {
+  repeats = false,
+}: Readonly<{ bytes?: number; revision?: number; seed?: number; repeats?: boolean }> = {}): Buffer {
   // Some three quarters of it are live.
-  const count = Math.max(1, Math.min(revision - 1, Math.floor((bytes * 0.7) / 1200)))
-  const noise = noiseOf(1000 * count, seed)
+  const count = Math.max(1, Math.min(revision - 1, Math.floor(((bytes - 16_384) * 0.7) / 1200)))
+  const noise = noiseOf(1000 * count, seed, repeats)
   const entries = Array.from({ length: count }, (_, i) => {
     const main = revision - count + 1 + i
     const name = `/registry/configmaps/default/object-${String(i).padStart(7, '0')}`
@@ -304,5 +314,5 @@ export function smallDatabase({
   const buckets = etcdBuckets({ entries })
   const least = databaseOf({ buckets })
   const padding = Math.max(0, Math.ceil((bytes - least.length) / 4096))
-  return padding === 0 ? least : databaseOf({ buckets, padding })
+  return padding === 0 ? least : databaseOf({ buckets, padding, repeats })
 }

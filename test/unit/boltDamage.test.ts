@@ -174,9 +174,9 @@ function childOf(i: number): number {
   return whole.readUInt32LE(element(branch, i) + 8)
 }
 
-function damageOf(file: Buffer, cacheBytes: number): Damage {
+function damageOf(file: Buffer, cacheBytes: number, hash = true): Damage {
   try {
-    walked(file, { cacheBytes })
+    walked(file, { cacheBytes, hash })
   } catch (error) {
     if (error instanceof Damage) return error
     throw error
@@ -189,8 +189,11 @@ describe('a damaged database is told by its page:', () => {
     it(what, () => {
       const file = Buffer.from(whole)
       harm(file)
-      for (const cacheBytes of [0, 32_000_000]) {
-        const damage = damageOf(snapshotOf(file), cacheBytes)
+      for (const damage of [
+        damageOf(snapshotOf(file), 0),
+        damageOf(snapshotOf(file), 32_000_000),
+        damageOf(snapshotOf(file), 0, false),
+      ]) {
         assert.match(damage.message, problem)
         assert.equal(damage.page, page, damage.message)
         assert.match(damage.message, new RegExp(`^page ${page} \\(bytes ${page * SIZE} to \\d+\\): `))

@@ -1,6 +1,7 @@
 import { BUCKET_HEADER, type Bucket, Buckets } from './buckets.js'
 import type { Fail } from './damage.js'
 import type { Fingerprint } from './fingerprint.js'
+import type { Judgement } from './judged.js'
 import type { Meta } from './meta.js'
 import {
   BRANCH,
@@ -74,6 +75,19 @@ export class Tree {
       throw fail(
         `it is of type ${header.flags}, expected ${isList ? 'a list of free pages' : 'a branch or a leaf'}`,
       )
+  }
+
+  /** Takes a wanted leaf that was looked at before anybody knew whether it is in use. Throws `Damage`. */
+  take(id: number, { count, overflow, first, last }: Judgement): void {
+    const expected = this.#table.claim(id, overflow)
+    const fail: Fail = problem => this.#table.damage(id, problem, overflow + 1)
+    const bucket = this.buckets.all[expected.bucket]
+    if (bucket === undefined) throw fail(`it is of type ${LEAF}, expected a list of free pages`)
+    if (count === 0) return
+    if (bucket.depth === 0) throw fail('it has a key that is in no bucket')
+    checkRange(first, last, expected, fail)
+    bucket.entries += count
+    bucket.last = Math.max(bucket.last, last)
   }
 
   #visitBranch(id: number, page: Buffer, { count }: Header, expected: Expected, fail: Fail): void {

@@ -2,6 +2,7 @@ import type { Contents } from '../../model/backup.js'
 import { PageCache } from './cache.js'
 import { Damage } from './damage.js'
 import { Fingerprint } from './fingerprint.js'
+import { Judged } from './judged.js'
 import { type Meta, readMeta } from './meta.js'
 import { Pages } from './pages.js'
 import { PageTable } from './pageTable.js'
@@ -26,13 +27,15 @@ const [SECTOR, TRAILER] = [512, 32]
 
 /**
  * Checks a bbolt database that passes as a stream, as often as need be: every page that is in use is looked at once.
- * Of each page it remembers some 20 bytes, beside a cache of a fixed size; no content makes it take more, or go on for
+ * Of each page it remembers some 40 bytes, beside a cache of a fixed size; no content makes it take more, or go on for
  * ever. After the first `Damage` it is of no use any more.
  */
 export class Walk {
   readonly #pages = new Pages((id, page) => this.#page(id, page))
   readonly #options: WalkOptions
   readonly #cache: PageCache
+  /** Until the first pass is over; of no use where all entries are to be seen. */
+  #judged: Judged | undefined
   #fingerprint: Fingerprint | undefined
   #metas: Meta[] = []
   #bytes: number | undefined
@@ -45,6 +48,7 @@ export class Walk {
   constructor(options: WalkOptions = {}) {
     this.#options = options
     this.#cache = new PageCache(options.cacheBytes ?? 32 * MIB)
+    if (options.use === undefined && options.hash !== true) this.#judged = new Judged()
   }
 
   /** The next bytes of the pass, in pieces of any size. Throws `Damage`. */
@@ -124,6 +128,7 @@ export class Walk {
 
   #census(id: number, page: Buffer): void {
     if (id === 0 || id === 1) this.#metas.push(readMeta(page, id, this.#pages.pageSize))
+    this.#judged?.offer(id, page)
     this.#cache.offer(
       id,
       page,
@@ -180,7 +185,9 @@ export class Walk {
   #followCached(tree: Tree): void {
     for (let id = this.#ready.pop(); id !== undefined; id = this.#ready.pop()) {
       const page = this.#cache.get(id)
+      const judgement = page === undefined ? this.#judged?.get(id) : undefined
       if (page !== undefined) tree.visit(id, page, tree.claim(id, page))
+      else if (judgement !== undefined) tree.take(id, judgement)
     }
   }
 }
