@@ -6,7 +6,7 @@ import { Failure } from '../model/fault.js'
 import { decompress } from './xz.js'
 
 /** An archive or a plain snapshot, opened for reading. */
-export class ArchiveFile implements AsyncDisposable {
+export class Archive implements AsyncDisposable {
   readonly path: string
   readonly kind: 'xz' | 'db'
   readonly #handle: FileHandle
@@ -17,12 +17,12 @@ export class ArchiveFile implements AsyncDisposable {
     this.#handle = handle
   }
 
-  static async open(path: string): Promise<ArchiveFile> {
+  static async open(path: string): Promise<Archive> {
     const handle = await open(path, 'r').catch(cause => {
       throw new Failure({ kind: 'archive', path, problem: `cannot be read (${cause.code ?? cause})` }, cause)
     })
     const { buffer } = await handle.read(Buffer.alloc(6), 0, 6, 0)
-    return new ArchiveFile(path, buffer.toString('latin1') === '\xfd7zXZ\0' ? 'xz' : 'db', handle)
+    return new Archive(path, buffer.toString('latin1') === '\xfd7zXZ\0' ? 'xz' : 'db', handle)
   }
 
   /** The file itself. */
@@ -31,7 +31,7 @@ export class ArchiveFile implements AsyncDisposable {
   }
 
   /** The decoded bytes, from the start. */
-  async *pass(): AsyncGenerator<Buffer> {
+  async *pass(_watch: Readonly<{ signal: AbortSignal }>): AsyncGenerator<Buffer> {
     if (this.kind === 'db') {
       yield* this.raw()
       return

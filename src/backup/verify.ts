@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Verified } from '../model/backup.js'
 import { describe, Failure, faultOf } from '../model/fault.js'
-import { ArchiveFile } from './open.js'
+import { Archive } from './open.js'
 import { TrailerCheck } from './trailer.js'
 
 /** Reads the file to its end. Throws a fault of kind `archive` where it holds no whole snapshot. */
 export async function verify(path: string, { signal }: { signal: AbortSignal }): Promise<Verified> {
-  await using file = await ArchiveFile.open(path)
+  await using file = await Archive.open(path)
   const hash = createHash('sha256')
   let bytes = 0
   for await (const chunk of file.raw()) {
@@ -16,7 +16,7 @@ export async function verify(path: string, { signal }: { signal: AbortSignal }):
   }
   const check = new TrailerCheck()
   const whole = createHash('sha256')
-  for await (const chunk of file.pass()) {
+  for await (const chunk of file.pass({ signal })) {
     signal.throwIfAborted()
     check.update(chunk)
     whole.update(chunk)

@@ -40,7 +40,7 @@ export type RunbookRequest = Readonly<{
 
 /** Where kubeadm keeps what the kubelet starts, and where the runbook puts it meanwhile. */
 const MANIFESTS = '/etc/kubernetes/manifests'
-const STOPPED = '/root/stopped-manifests'
+export const STOPPED = '/root/stopped-manifests'
 const PODS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'etcd'] as const
 
 export const hostOf = (cluster: readonly NamedUrl[], name: string): string =>

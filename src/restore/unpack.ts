@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { ArchiveFile } from '../backup/open.js'
+import { Archive } from '../backup/open.js'
 import type { Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 
@@ -10,12 +10,12 @@ import { Failure } from '../model/fault.js'
  */
 export async function unpack(verified: Verified, target: string, signal: AbortSignal): Promise<void> {
   const { path, content } = verified
-  await using archive = await ArchiveFile.open(path)
+  await using archive = await Archive.open(path)
   const handle = await open(target, 'wx', 0o600)
   try {
     const hash = createHash('sha256')
     let bytes = 0
-    for await (const chunk of archive.pass()) {
+    for await (const chunk of archive.pass({ signal })) {
       signal.throwIfAborted()
       const left = Math.max(0, content.bytes - bytes) // what follows is the trailer
       hash.update(chunk.subarray(0, left))

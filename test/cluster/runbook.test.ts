@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { OnNode, Runbook, Way } from '../../src/restore/onNodes.js'
 import { archive } from '../lab/archives.js'
@@ -27,7 +28,8 @@ done
 mount --bind "$programs" /usr/local/bin
 mount --bind "$folder/data" "$data"
 mkdir -p /etc/kubernetes/manifests
-for pod in etcd kube-apiserver kube-scheduler other; do echo $pod > /etc/kubernetes/manifests/$pod.yaml; done
+for pod in kube-apiserver kube-scheduler other; do echo $pod > /etc/kubernetes/manifests/$pod.yaml; done
+printf '    - %s\\n' etcd --initial-cluster=m9=https://old:2380 --name=m9 > /etc/kubernetes/manifests/etcd.yaml
 set +e
 exec sh -e`
 
@@ -37,8 +39,10 @@ describe('the runbook', { timeout: 180_000, skip: isRoot ? false : 'its nodes ta
   let programs: string
   let data: string
   let keys: Map<string, string>
+  let startedAt: number
   before(async () => {
     cluster = await Cluster.start({ tls: false })
+    startedAt = Date.now()
     keys = await fragment(cluster, 10)
     file = join(cluster.folder, "an operator's backup.xz") // a shell must not trip over it
     await archive(cluster, file)
@@ -116,10 +120,26 @@ describe('the runbook', { timeout: 180_000, skip: isRoot ? false : 'its nodes ta
         () => false, // not yet elected
       ),
     )
+    // etcd adds no member until its peers have been connected for 5 s (etcd: server.go, HealthInterval).
+    await sleep(Math.max(0, startedAt + 7_000 - Date.now()))
     const [tell] = stepOf(way, /Tell the others/)
     assert.match(await paste(m1, tell?.commands ?? []), /removed from cluster.*Member +[0-9a-f]+ added/s)
-    const [flags = ''] = commandsFor('m3', stepOf(way, /Start m3/))
-    const [, initial, state] = /ETCD_INITIAL_CLUSTER=(\S+) ETCD_INITIAL_CLUSTER_STATE=(\S+)/.exec(flags) ?? []
+    const [told = ''] = commandsFor('m3', stepOf(way, /Start m3/))
+    const variables = await paste(m1, [told, 'tail -n 2 /etc/default/etcd'])
+    const [, initial, state] =
+      /^ETCD_INITIAL_CLUSTER=(\S+)\nETCD_INITIAL_CLUSTER_STATE=(\S+)\n$/.exec(variables) ?? []
+    const { ways: pods } = await plan('--runtime', 'static-pod')
+    const pod = pods.find(({ title }) => title === 'Replace m3 alone')
+    const lines = [/Stop/, /Start m3/].flatMap(title => commandsFor('m3', stepOf(pod, title)))
+    const moved = lines.filter(line => !line.startsWith('mv ') && !line.startsWith('until kubectl'))
+    assert.equal(
+      await paste(m1, [
+        ...moved,
+        'ls /etc/kubernetes/manifests | wc -l',
+        'cat /etc/kubernetes/manifests/etcd.yaml',
+      ]),
+      `4\n    - etcd\n    - --initial-cluster=${initial}\n    - --initial-cluster-state=${state}\n    - --name=m9\n`,
+    )
     await cluster.restart(m3, [`--initial-cluster=${initial}`, `--initial-cluster-state=${state}`])
     const list = await paste(m1, commandsFor(tell?.node ?? '', stepOf(way, /Check etcd/)).slice(0, 1))
     assert.equal(list.match(/, started, m\d, /g)?.length, 3, list)
