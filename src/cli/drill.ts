@@ -49,7 +49,9 @@ function drillText(result: DrillResult): string {
           ] as const,
         ]),
     ['with', `${restorer.path} (${restorer.name} ${restorer.version}), ${etcd.path} (etcd ${etcd.version})`],
-    ...(peakMemory === undefined ? [] : [['memory', `${bytes(peakMemory)} at most, of etcd`] as const]),
+    ...(peakMemory === undefined
+      ? []
+      : [['memory', `${bytes(peakMemory)} at most, of etcd with the database that it maps`] as const]),
     [
       'took',
       `verified in ${span(tookMs.verify)}, decompressed in ${span(tookMs.unpack)}, restored in ${span(tookMs.restore)}, started in ${span(tookMs.start)}, read in ${span(tookMs.read)}, stopped in ${span(tookMs.stop)}`,
