@@ -6,7 +6,7 @@ import process from 'node:process'
 process.title = 'etcd-defrag' // a password on the command line is not for everybody who can run ps
 
 // grpc-js names the host in TLS even where it is an IP address; Node warns of that on every connection.
-process.noDeprecation = true
+if (process.noDeprecation !== true) process.noDeprecation = true // read-only where --no-deprecation said it before
 
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)

@@ -25,31 +25,33 @@ export const drillCommand: Command = async ({ config, out, own, stop, file }) =>
 
 function drillText(result: DrillResult): string {
   const { verified, provenance, restorer, etcd, reading, peakMemory, tookMs } = result
-  const { keys, alarms } = reading
+  const { keys, store } = reading
   const at = provenance === undefined ? '' : `, of ${provenance.takenAt}`
   const lines: readonly (readonly [string, string])[] = [
     ['drill', `${verified.path}${at}: it restores, and what comes of it serves`],
     [
       'content',
-      `${bytes(verified.content.bytes)} in ${bytes(verified.archive.bytes)}; ${bytes(reading.dbSize)} restored`,
+      `${bytes(verified.content.bytes)} in ${bytes(verified.archive.bytes)}${store === undefined ? '' : `; ${bytes(store.dbSize)} restored`}`,
     ],
-    ['revision', String(reading.revision)],
+    ...(store === undefined ? [] : [['revision', String(store.revision)] as const]),
     [
       'keys',
       keys.kind === 'read'
         ? `${keys.count}, each read by etcd; ${keys.sampled} of them at random read with their values`
         : 'not read: authentication is on, and without a user etcd gives nothing away',
     ],
-    ...(alarms.length === 0
+    ...(store === undefined || store.alarms.length === 0
       ? []
       : [
           [
             'alarms',
-            `${alarms.map(alarm => alarm.kind).join(', ')}, as in the source when it was backed up`,
+            `${store.alarms.map(alarm => alarm.kind).join(', ')}, as in the source when it was backed up`,
           ] as const,
         ]),
     ['with', `${restorer.path} (${restorer.name} ${restorer.version}), ${etcd.path} (etcd ${etcd.version})`],
-    ...(peakMemory === undefined ? [] : [['memory', `${bytes(peakMemory)} at most, of etcd`] as const]),
+    ...(peakMemory === undefined
+      ? []
+      : [['memory', `${bytes(peakMemory)} at most, of etcd with the database that it maps`] as const]),
     [
       'took',
       `verified in ${span(tookMs.verify)}, decompressed in ${span(tookMs.unpack)}, restored in ${span(tookMs.restore)}, started in ${span(tookMs.start)}, read in ${span(tookMs.read)}, stopped in ${span(tookMs.stop)}`,
@@ -64,12 +66,12 @@ const drillJson = ({ verified, provenance, restorer, etcd, reading, peakMemory, 
   exitCode: 0,
   archive: { path: verified.path, takenAt: provenance?.takenAt ?? null, ...verified.archive },
   content: verified.content,
-  revision: reading.revision,
-  dbSize: reading.dbSize,
+  revision: reading.store?.revision ?? null,
+  dbSize: reading.store?.dbSize ?? null,
   keys: reading.keys.kind === 'read' ? reading.keys.count : null,
   sampled: reading.keys.kind === 'read' ? reading.keys.sampled : 0,
   authentication: reading.keys.kind === 'locked',
-  alarms: reading.alarms,
+  alarms: reading.store?.alarms ?? [],
   programs: { restorer, etcd },
   peakMemory: peakMemory ?? null,
   tookMs,

@@ -40,7 +40,7 @@ export type RunbookRequest = Readonly<{
 
 /** Where kubeadm keeps what the kubelet starts, and where the runbook puts it meanwhile. */
 const MANIFESTS = '/etc/kubernetes/manifests'
-const STOPPED = '/root/stopped-manifests'
+export const STOPPED = '/root/stopped-manifests'
 const PODS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'etcd'] as const
 
 export const hostOf = (cluster: readonly NamedUrl[], name: string): string =>
@@ -50,12 +50,12 @@ export const hostOfUrl = (url: string): string => (URL.canParse(url) ? new URL(u
 
 export const stopping = (runtime: Runtime): readonly string[] =>
   runtime === 'systemd'
-    ? ['systemctl stop etcd', 'while pgrep -x etcd > /dev/null; do sleep 1; done']
+    ? ['systemctl stop etcd', 'while pgrep -x etcd; do sleep 1; done > /dev/null']
     : [
         `mkdir -p ${STOPPED}`,
         `for pod in ${PODS.join(' ')}; do [ ! -e ${MANIFESTS}/$pod.yaml ] || mv ${MANIFESTS}/$pod.yaml ${STOPPED}/; done`,
-        // The kernel cuts a process' name off after 15 letters.
-        `while pgrep -x '${PODS.map(pod => pod.slice(0, 15)).join('|')}' > /dev/null; do sleep 1; done`,
+        // One by one: pgrep counts the letters of a pattern, and warns of those that the kernel would cut off.
+        `while ${PODS.map(pod => `pgrep -x ${pod.slice(0, 15)}`).join(' || ')}; do sleep 1; done > /dev/null`,
       ]
 
 export const starting = (runtime: Runtime): readonly string[] =>

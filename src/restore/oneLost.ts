@@ -1,6 +1,15 @@
 import { join } from 'node:path'
 import { initialClusterText, type NamedUrl } from './identity.js'
-import { hostOfUrl, type RunbookRequest, starting, stopping, type Way } from './onNodes.js'
+import {
+  hostOfUrl,
+  type RunbookRequest,
+  STOPPED,
+  starting,
+  startingControlPlane,
+  stopping,
+  type Way,
+} from './onNodes.js'
+import type { Runtime } from './runtime.js'
 import { quote, shellLine } from './shell.js'
 
 /**
@@ -19,10 +28,6 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
     const etcdctl = (...args: readonly string[]) => shellLine(['etcdctl', endpoints, ...client, ...args])
     const there =
       at === undefined ? { node: '', host: '' } : { node: at.name, host: hostOfUrl(at.peerUrls[0] ?? '') }
-    const flags =
-      runtime === 'systemd'
-        ? `/etc/default/etcd: ETCD_INITIAL_CLUSTER=${initialClusterText(cluster)} ETCD_INITIAL_CLUSTER_STATE=existing`
-        : `/root/stopped-manifests/etcd.yaml: --initial-cluster=${initialClusterText(cluster)} --initial-cluster-state=existing`
     return {
       id: 'oneLost',
       title: `Replace ${lost.name} alone`,
@@ -50,6 +55,7 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
             {
               ...there,
               commands: [
+                etcdctl('member', 'list'), // which may have changed since the backup
                 etcdctl('member', 'remove', lost.id),
                 etcdctl('member', 'add', lost.name, `--peer-urls=${lost.peerUrls.join(',')}`),
               ],
@@ -59,7 +65,7 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
         {
           title: `Start ${lost.name}`,
           why: 'it takes the data from the leader',
-          nodes: [{ node: lost.name, host, commands: [`# ${flags}`, ...starting(runtime)] }],
+          nodes: [{ node: lost.name, host, commands: joining(runtime, initialClusterText(cluster)) }],
         },
         {
           title: 'Check etcd',
@@ -70,3 +76,23 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
     }
   })
 }
+
+/**
+ * etcd with an empty folder begins a cluster of its own unless it is told to join; kubeadm's manifest of the first node
+ * does not say so. It is started only where that is in place.
+ */
+const joining = (runtime: Runtime, cluster: string): readonly string[] =>
+  runtime === 'systemd'
+    ? [
+        `printf '%s\\n' ${quote(`ETCD_INITIAL_CLUSTER=${cluster}`)} ETCD_INITIAL_CLUSTER_STATE=existing >> /etc/default/etcd`,
+        ...starting(runtime),
+      ]
+    : [
+        shellLine([
+          ...['sed', '-i', '-e', '/--initial-cluster-state=/d', '-e'],
+          `s|^\\( *- \\)--initial-cluster=.*|\\1--initial-cluster=${cluster}\\n\\1--initial-cluster-state=existing|`,
+          `${STOPPED}/etcd.yaml`,
+        ]),
+        `grep -q -e --initial-cluster-state=existing ${STOPPED}/etcd.yaml && ${starting(runtime).join(' && ')}`,
+        ...startingControlPlane,
+      ]

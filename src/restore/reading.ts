@@ -4,9 +4,8 @@ import { NeedsUser, StoreReader } from '../system/etcd/storeReader.js'
 
 /** What a restored store has shown of itself. */
 export type Reading = Readonly<{
-  revision: number
-  dbSize: number // bytes
-  alarms: readonly Alarm[]
+  /** Undefined where it tells users only. */
+  store: Readonly<{ revision: number; dbSize: number /* bytes */; alarms: readonly Alarm[] }> | undefined
   keys: Readonly<
     | { kind: 'read'; count: number; sampled: number }
     /** Authentication is on: etcd serves, and lets a stranger read nothing. */
@@ -28,15 +27,13 @@ export async function readStore(
   const fail = (problem: string, cause?: unknown) =>
     new Failure({ kind: 'restore', problem: `the drill failed: ${problem}` }, cause)
   try {
-    const status = await reader.status()
+    const status = await unlessLocked(reader.status())
+    if (status === undefined) return { store: undefined, keys: { kind: 'locked' } }
     if (status.revision < revision)
       throw fail(`the restored store is at revision ${status.revision}, and the archive is of ${revision}`)
-    const facts = { revision: status.revision, dbSize: status.dbSize, alarms: status.alarms }
-    const counted = await reader.count().catch((error: unknown) => {
-      if (error instanceof NeedsUser) return undefined
-      throw error
-    })
-    if (counted === undefined) return { ...facts, keys: { kind: 'locked' } }
+    const store = { revision: status.revision, dbSize: status.dbSize, alarms: status.alarms }
+    const counted = await unlessLocked(reader.count())
+    if (counted === undefined) return { store, keys: { kind: 'locked' } }
     const scanned = await reader.scan(counted.revision, SAMPLE, random, signal)
     if (scanned.keys !== counted.keys)
       throw fail(`etcd counts ${counted.keys} keys, and gives ${scanned.keys}`)
@@ -45,7 +42,7 @@ export async function readStore(
       if (!(await reader.holds(key, counted.revision)))
         throw fail('a key that etcd lists is not there when it is read')
     }
-    return { ...facts, keys: { kind: 'read', count: counted.keys, sampled: scanned.sample.length } }
+    return { store, keys: { kind: 'read', count: counted.keys, sampled: scanned.sample.length } }
   } catch (error) {
     const fault = faultOf(error)
     throw fault.kind === 'etcd' ? fail(`reading the restored store: ${describe(fault)}`, error) : error
@@ -53,3 +50,9 @@ export async function readStore(
     reader.close()
   }
 }
+
+const unlessLocked = <T>(answer: Promise<T>): Promise<T | undefined> =>
+  answer.catch((error: unknown) => {
+    if (error instanceof NeedsUser) return undefined
+    throw error
+  })

@@ -64,8 +64,8 @@ export async function inspectTarget(dataDir: string): Promise<Target> {
   }
 }
 
-/** What may lie in an empty disk or data directory, our own leftovers among it. */
-const isExpected = (name: string): boolean => /^(lost\+found|\..*|.*\.before-restore-.*)$/.test(name)
+/** What may lie in an empty disk, or in a data directory whose data was set aside. */
+const isExpected = (name: string): boolean => /^(lost\+found|\..*|member\..*)$/.test(name)
 
 async function refuseForeignLog(member: string, refuse: (problem: string) => Failure): Promise<void> {
   const names = await readdir(member)

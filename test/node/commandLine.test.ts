@@ -127,3 +127,8 @@ test('--version prints the version of the package and nothing else', async () =>
     stderr: '',
   })
 })
+
+test('starts where Node.js was told not to warn of what is deprecated, as we tell it ourselves', async () => {
+  const { code, stderr } = await etcdDefrag(['--version'], { env: { NODE_OPTIONS: '--no-deprecation' } })
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+})

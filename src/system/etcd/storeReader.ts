@@ -35,13 +35,15 @@ export class StoreReader {
     try {
       return statusOf(await this.#connection.status()).leader !== undefined
     } catch (error) {
-      if (error instanceof CallError) return false // not yet
+      // Not yet, or it does not tell a stranger; then it is up.
+      if (error instanceof CallError) return error.asksForUser || error.permissionDenied
       throw error
     }
   }
 
+  /** Throws `NeedsUser`: newer etcds (seen: 3.5.30) tell their status to users only, where there are any. */
   async status(): Promise<MemberStatus & Readonly<{ revision: number }>> {
-    const answer = await failing('Status', () => this.#connection.status())
+    const answer = await asking('Status', () => this.#connection.status())
     return { ...statusOf(answer), revision: Number(answer.header.revision) }
   }
 
@@ -88,17 +90,20 @@ export class StoreReader {
   }
 
   #range(payload: object): Promise<RangeAnswer> {
-    return failing('Range', async () => {
-      try {
-        return await this.#connection.call<RangeAnswer>('KV', 'range', payload)
-      } catch (error) {
-        if (!(error instanceof CallError) || !error.asksForUser) throw error
-        throw new NeedsUser('authentication is on', { cause: error })
-      }
-    })
+    return asking('Range', () => this.#connection.call<RangeAnswer>('KV', 'range', payload))
   }
 
   close(): void {
     this.#connection.close()
   }
 }
+
+const asking = <T>(call: string, work: () => Promise<T>): Promise<T> =>
+  failing(call, async () => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof CallError) || !(error.asksForUser || error.permissionDenied)) throw error
+      throw new NeedsUser('authentication is on', { cause: error })
+    }
+  })

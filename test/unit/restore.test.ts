@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { provenanceOf } from '../../src/backup/provenance.js'
+import { namedUrls, peerUrls, revisions } from '../../src/config/values.js'
+import type { MemberRecord, Provenance } from '../../src/model/backup.js'
+import type { MemberId } from '../../src/model/member.js'
+import { complaintOf } from '../../src/restore/child.js'
+import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/restore/identity.js'
+import { compareMinors } from '../../src/restore/program.js'
+import { quote, shellLine } from '../../src/restore/shell.js'
+
+const memberRecord = (name: string, changes: Partial<MemberRecord> = {}): MemberRecord => ({
+  id: `a${name.slice(1)}` as MemberId,
+  name,
+  peerUrls: [`https://${name}:2380`],
+  clientUrls: [`https://${name}:2379`],
+  learner: false,
+  ...changes,
+})
+const sum = { bytes: 4096, sha256: '0123456789abcdef'.repeat(4) }
+const made: Provenance = {
+  format: 1,
+  tool: 'etcd-defrag 0.1.0',
+  takenAt: '2026-01-31T02:30:00.000Z',
+  host: 'host2',
+  cluster: { id: 'c1', members: ['m1', 'm2', 'm3'].map(name => memberRecord(name)) },
+  member: { id: 'a2' as MemberId, name: 'm2', etcdVersion: '3.5.16', storageVersion: null },
+  revision: 7,
+  totalKeys: 3,
+  content: sum,
+  archive: sum,
+}
+const withMembers = (...members: readonly MemberRecord[]): Provenance => ({
+  ...made,
+  cluster: { id: 'c1', members },
+})
+const none: Wishes = { name: undefined, initialCluster: undefined, peerUrls: undefined, token: undefined }
+
+describe('provenance', () => {
+  test('that we write is read as it is', () => assert.deepEqual(provenanceOf(structuredClone(made)), made))
+
+  test('without any one of its fields, or with another kind of value there, is refused by the name of the field', () => {
+    const paths = (value: unknown, at: readonly string[] = []): readonly (readonly string[])[] =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).flatMap(([key, inner]) => [[...at, key], ...paths(inner, [...at, key])])
+        : []
+    for (const path of paths(made))
+      for (const wrong of [undefined, 'a\nb', -1, { odd: true }]) {
+        const copy = structuredClone(made)
+        const last = path.at(-1) ?? ''
+        // biome-ignore lint/suspicious/noExplicitAny: it is spoiled on purpose
+        const holder: any = path.slice(0, -1).reduce((inner: any, key) => inner[key], copy)
+        if (Array.isArray(holder) && wrong === undefined) continue // a list may be shorter
+        holder[last] = wrong
+        assert.throws(() => provenanceOf(JSON.parse(JSON.stringify(copy))), /./, `${path.join('.')} ${wrong}`)
+      }
+  })
+
+  test('of any JSON is refused or understood, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), value => {
+        assert.throws(() => provenanceOf(value), Error)
+      }),
+    )
+  })
+})
+
+describe('who is restored', () => {
+  test('the member of the archive on its own host, the only one, or the one that is named', () => {
+    assert.equal(identityOf(none, made, 'host2').name, 'm2')
+    assert.equal(identityOf(none, withMembers(memberRecord('m9')), 'elsewhere').name, 'm9')
+    assert.equal(identityOf({ ...none, name: 'm3' }, made, 'elsewhere').name, 'm3')
+    const one = [{ name: 'new', url: 'https://10.0.0.1:2380' }]
+    const { name, peerUrls } = identityOf({ ...none, initialCluster: one }, undefined, 'elsewhere')
+    assert.deepEqual([name, peerUrls], ['new', ['https://10.0.0.1:2380']])
+  })
+
+  test('elsewhere nobody is guessed, and the names are listed', () => {
+    assert.throws(() => identityOf(none, made, 'host1'), /--name: is needed.*m1, m2, m3/)
+    assert.throws(() => identityOf({ ...none, name: 'm4' }, made, 'host2'), /--name: is "m4".*m1, m2, m3/)
+    assert.throws(() => identityOf(none, undefined, 'host2'), /--initial-cluster: is needed/)
+  })
+
+  test('learners and those that never started are left out, and said to be', () => {
+    const learner = memberRecord('m4', { learner: true })
+    const unborn = memberRecord('m5', { name: '' })
+    const { cluster, notes } = identityOf(none, withMembers(memberRecord('m2'), learner, unborn), 'host2')
+    assert.deepEqual(cluster, [{ name: 'm2', url: 'https://m2:2380' }])
+    assert.match(notes.join(), /m4 was a learner.*a5 had never been started/)
+  })
+
+  test('names that etcd would mix up are refused', () => {
+    assert.throws(
+      () => identityOf(none, withMembers(memberRecord('m1'), memberRecord('m1')), 'host2'),
+      /both named m1/,
+    )
+    assert.throws(() => identityOf(none, withMembers(memberRecord('m,1')), 'host2'), /cannot stand in it/)
+  })
+
+  test('a member with several peer URLs keeps them all', () => {
+    const two = memberRecord('m1', { peerUrls: ['https://a:2380', 'https://b:2380'] })
+    const identity = identityOf({ ...none, name: 'm1' }, withMembers(two, memberRecord('m2')), 'x')
+    const args = restoreArguments(identity, { token: 't', dataDir: '/d', bump: 0, skipHash: false })
+    assert.ok(args.includes('--initial-cluster=m1=https://a:2380,m1=https://b:2380,m2=https://m2:2380'))
+    assert.ok(args.includes('--initial-advertise-peer-urls=https://a:2380,https://b:2380'))
+    assert.ok(!args.join().includes('--mark-compacted'))
+  })
+
+  test('the token is the same for the same content', () => {
+    assert.equal(tokenOf(none, sum.sha256), 'restored-0123456789ab')
+    assert.equal(tokenOf({ ...none, token: 'mine' }, sum.sha256), 'mine')
+  })
+})
+
+test('a line for a shell gives each word back as it was', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'grapheme' }).filter(word => !word.includes('\0'))), words => {
+      const script = `printf '%s\\0' ${shellLine(['x', ...words])}`
+      const said = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)
+      assert.deepEqual(said, ['x', ...words])
+    }),
+    { numRuns: 50 },
+  )
+  assert.equal(quote(''), "''")
+})
+
+test('flags for a restore are taken as etcd takes them', () => {
+  assert.deepEqual(namedUrls('a=https://h:1,a=http://[::1]:2'), [
+    { name: 'a', url: 'https://h:1' },
+    { name: 'a', url: 'http://[::1]:2' },
+  ])
+  for (const wrong of [
+    '',
+    'a',
+    'a=',
+    'a=h:1',
+    '=https://h:1',
+    'a=https://h',
+    'a=https://h:1/x',
+    'a=https://u@h:1',
+  ])
+    assert.throws(() => namedUrls(wrong), /expected/, wrong)
+  assert.throws(() => peerUrls('https://h:99999'), /expected peer URLs/)
+  for (const wrong of ['0', '-1', '1e9', '1.5', '9'.repeat(16)])
+    assert.throws(() => revisions(wrong), /whole number/)
+})
+
+test('releases are compared by their numbers', () => {
+  assert.ok(compareMinors('3.4.30', '3.5.0') < 0)
+  assert.ok(compareMinors('3.10.0', '3.9.9') > 0)
+  assert.equal(compareMinors('3.5.1', '3.5.30'), 0)
+})
+
+test('what a log says last is the complaint, and never a request with its key', () => {
+  const slow = JSON.stringify({
+    level: 'warn',
+    msg: 'apply request took too long',
+    request: 'key:"/registry/secrets/x"',
+  })
+  const fatal = JSON.stringify({ level: 'fatal', msg: 'discovery failed', error: 'member count is unequal' })
+  assert.equal(complaintOf(`${slow}\n${fatal}\n${slow}`), 'discovery failed: member count is unequal')
+  assert.equal(complaintOf(slow), 'apply request took too long')
+  assert.equal(
+    complaintOf('{"level":"info"}\nError: snapshot missing hash\n'),
+    'Error: snapshot missing hash',
+  )
+  assert.equal(complaintOf(''), 'it said nothing')
+})
