@@ -164,7 +164,7 @@ async function* receive(
 function inspected(path: string, inspection: Inspection): Provenance['content'] {
   const { content, problem } = inspection.endPass()
   if (problem === undefined) return content
-  throw new Failure({ kind: 'backup', path, problem: `the snapshot: ${problem}` })
+  throw new Failure({ kind: 'backup', path, problem })
 }
 
 /** Reads the archive back from its file: what comes out is what went in, and a database all of which can be reached. */

@@ -31,7 +31,7 @@ export class Inspection {
       this.isUnfinished = this.#walk.endPass()
     })
     const { content, trailer } = passed
-    const cutOff = `it is ${content.bytes} bytes long, not whole pages and a SHA-256, so it was cut off`
+    const cutOff = `the snapshot is ${content.bytes} bytes long, not whole pages and a SHA-256: it was cut off`
     const strange = this.#damage === undefined && !this.isUnfinished ? strangeness(this.#walk) : undefined
     const problem = trailer === undefined ? cutOff : problemOf(this.#damage, passed)
     return { content, problem: problem ?? strange }

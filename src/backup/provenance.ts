@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import type { Checksum, MemberRecord, Provenance } from '../model/backup.js'
+import type { Checksum, MemberRecord, Provenance, Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 import type { MemberId } from '../model/member.js'
 
@@ -130,3 +130,14 @@ export async function checksumOf(path: string): Promise<Checksum> {
 
 export const isSame = (one: Checksum, other: Checksum): boolean =>
   one.bytes === other.bytes && one.sha256 === other.sha256
+
+/** Throws an `archive` fault where the file is not the one that its provenance describes, naming both. */
+export function refuseMismatch(verified: Verified, provenance: Provenance | undefined): void {
+  if (provenance === undefined) return
+  for (const part of ['archive', 'content'] as const) {
+    const [is, said] = [verified[part].sha256, provenance[part].sha256]
+    if (is === said) continue
+    const problem = `the SHA-256 of its ${part === 'archive' ? 'bytes' : 'database'} is ${is}, and ${verified.path}.json is of one with ${said}: they do not belong together; where the archive is the right one, move the .json away`
+    throw new Failure({ kind: 'archive', path: verified.path, problem })
+  }
+}

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { examine } from '../backup/examine.js'
 import type { Watch } from '../backup/open.js'
+import { readProvenance, refuseMismatch } from '../backup/provenance.js'
 import { verify } from '../backup/verify.js'
 import { shownJson, verifiedJson } from '../report/backupJson.js'
 import { shownText, verifiedText } from '../report/backupText.js'
@@ -11,19 +12,26 @@ import type { Command, Context } from './command.js'
 /** `etcd-defrag backup verify`: throws an `archive` fault unless all of the file is as etcd wrote it. */
 export const verifyCommand: Command = context =>
   look(context, 'verifying', async (path, watch, elapsed) => {
+    const provenance = await readProvenance(path)
     const verified = await verify(path, watch)
-    return { json: () => verifiedJson(verified, elapsed()), text: () => verifiedText(verified, elapsed()) }
+    refuseMismatch(verified, provenance)
+    return {
+      json: () => verifiedJson(verified, provenance, elapsed()),
+      text: () => verifiedText(verified, provenance, elapsed()),
+    }
   })
 
 /** `etcd-defrag backup show`: the same checks, and what is in it. */
 export const showCommand: Command = context =>
   look(context, 'reading', async (path, watch, elapsed) => {
+    const provenance = await readProvenance(path)
     const examined = await examine(path, watch)
+    refuseMismatch(examined, provenance)
     const color = colorsFor(context.out.colors && context.out.stdout.isTTY === true)
     const width = context.out.stdout.columns || 110
     return {
-      json: () => shownJson(examined, elapsed()),
-      text: () => shownText(examined, color, width),
+      json: () => shownJson(examined, provenance, elapsed()),
+      text: () => shownText(examined, provenance, color, width),
     }
   })
 

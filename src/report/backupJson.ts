@@ -1,16 +1,18 @@
-import type { Inventory, MemberRecord, Verified } from '../model/backup.js'
+import type { Inventory, MemberRecord, Provenance, Verified } from '../model/backup.js'
 import { failureJson } from './json.js'
 
 /** What `backup verify --output json` prints. Sizes are bytes, spans milliseconds. */
-export const verifiedJson = (verified: Verified, tookMs: number) => ({
+export const verifiedJson = (verified: Verified, provenance: Provenance | undefined, tookMs: number) => ({
   ...failureJson({ kind: 'completed' }),
   ...verified,
+  provenance: provenance ?? null,
   tookMs,
 })
 
 /** What `backup show --output json` prints: `hash`, `revision`, `totalKey` and `totalSize` are etcdutl's. */
 export const shownJson = (
   { contents, inventory, ...file }: Verified & { inventory: Inventory },
+  provenance: Provenance | undefined,
   tookMs: number,
 ) => ({
   ...failureJson({ kind: 'completed' }),
@@ -29,6 +31,7 @@ export const shownJson = (
   authEnabled: inventory.authEnabled,
   alarms: inventory.alarms,
   leases: inventory.leases,
+  provenance: provenance ?? null,
   tookMs,
 })
 

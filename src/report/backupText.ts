@@ -1,11 +1,12 @@
-import type { Checksum, Inventory, Live, Verified } from '../model/backup.js'
+import type { Checksum, Inventory, Live, Provenance, Verified } from '../model/backup.js'
+import { timeOf } from '../model/coordination.js'
 import { bar, bytes, type Column, percent, sentence, shown, span, table } from './format.js'
 import type { Colors } from './text.js'
 
 type Fact = readonly [name: string, text: string]
 
 /** What `backup verify` prints of a file that is whole. */
-export function verifiedText(verified: Verified, tookMs: number): string {
+export function verifiedText(verified: Verified, provenance: Provenance | undefined, tookMs: number): string {
   const { contents, hasTrailer } = verified
   const checked = [
     ...(verified.kind === 'xz' ? ['the xz container'] : []),
@@ -17,18 +18,25 @@ export function verifiedText(verified: Verified, tookMs: number): string {
     ['checked', listed(checked)],
     ...fileFacts(verified),
     ['keys', keysOf(verified)],
+    ['taken', originOf(provenance)],
     ['took', span(tookMs)],
     ...notes(verified),
   ])
 }
 
 /** What `backup show` prints, in lines of `width` at most as far as names allow. */
-export function shownText(found: Verified & { inventory: Inventory }, color: Colors, width: number): string {
+export function shownText(
+  found: Verified & { inventory: Inventory },
+  provenance: Provenance | undefined,
+  color: Colors,
+  width: number,
+): string {
   const { inventory, contents } = found
   const { live } = inventory
   return [
     facts([
       ['backup', found.path],
+      ['taken', originOf(provenance)],
       ['hash', inventory.hash.toString(16).padStart(8, '0')],
       ['revision', revisionOf(found)],
       ['total keys', String(contents.totalKeys)],
@@ -56,6 +64,16 @@ const fileFacts = (verified: Verified): readonly Fact[] => [
   ...(verified.kind === 'xz' ? [['archive', sumOf(verified.archive)] as const] : []),
   ['database', sumOf(verified.content)],
 ]
+
+/** What the provenance beside it says, which belongs to it. */
+function originOf(provenance: Provenance | undefined): string {
+  if (provenance === undefined) return 'unknown: there is no provenance beside it'
+  const { takenAt, host, tool, member, cluster } = provenance
+  return shown(
+    `${timeOf(Date.parse(takenAt))} on ${host} by ${tool}, of member ${member.name} (etcd ${member.etcdVersion}) in cluster ${cluster.id}`,
+    300,
+  )
+}
 
 const sumOf = ({ bytes: count, sha256 }: Checksum): string => `${bytes(count)}, SHA-256 ${sha256}`
 

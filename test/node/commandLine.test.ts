@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { commandOptionNames, commandOptions } from '../../src/config/commandOptions.js'
 import { flagOf, optionNames, options } from '../../src/config/options.js'
 import { exitCodeMeanings } from '../../src/model/verdict.js'
 import { Cluster } from '../lab/cluster.js'
@@ -98,7 +99,13 @@ describe('--help', { concurrency: 2 }, () => {
           assert.ok(text.includes(inOneLine(about)), `${name} is not explained`)
           if (fallback !== undefined && shape !== '') assert.ok(text.includes(`[default: ${fallback}]`), name)
         }
-        assert.ok(text.includes('--show-config'))
+      })
+      await t.test('shows the flags that are its own, and all of them where no command is named', () => {
+        for (const name of commandOptionNames) {
+          const owners: readonly string[] = commandOptions[name].commands
+          const isShown = new RegExp(`^ +--${name} `, 'm').test(stdout)
+          assert.equal(isShown, args.length === 1 || owners.includes(args[0] ?? ''), name)
+        }
       })
       await t.test('shows every exit code and where values come from', () => {
         for (const [exitCode, meaning] of exitCodeMeanings)

@@ -141,9 +141,12 @@ describe('where authentication is on', { concurrency: 2 }, () => {
     assert.match(stderr, /--user/)
   })
 
+  /** These tests share a cluster and run beside each other. */
+  const others = ['--wait', '1m']
+
   test('a user who is not root defragments nothing, and the run fails and says so', async () => {
     const before = await cluster.defragmentations(only(cluster))
-    const job = ['--force-single', '--no-trim', '--no-backup', '--output', 'json']
+    const job = ['--force-single', '--no-trim', '--no-backup', '--output', 'json', ...others]
     const ended = await defrag('run', ['--user', 'guest:right', ...job])
     assert.equal(await cluster.defragmentations(only(cluster)), before)
     const { verdict, reason } = documentOf(ended)
@@ -156,7 +159,7 @@ describe('where authentication is on', { concurrency: 2 }, () => {
   test('a full run does its job as root', async () => {
     const path = join(cluster.folder, 'backup.xz')
     const before = await cluster.defragmentations(only(cluster))
-    const job = ['--force-single', '--no-trim', '--backup-path', path, '--output', 'json']
+    const job = ['--force-single', '--no-trim', '--backup-path', path, '--output', 'json', ...others]
     const ended = await defrag('run', ['--user', 'root', '--password-file', password, ...job])
     assert.equal(ended.code, 0, ended.stderr)
     const { verdict, steps } = documentOf(ended)

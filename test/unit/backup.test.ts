@@ -217,7 +217,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       const ended = await attempt(old.path, pieces(snapshotOf(database), [32 * KIB]), given)
       assert.match(
         problemOf(ended),
-        /the snapshot: page 5 \(bytes 20480 to 24575\): .*so the database of the member was damaged already/,
+        /page 5 \(bytes 20480 to 24575\): .*so the database of the member was damaged already/,
       )
       assert.deepEqual(await contents(old.folder), old.before)
     })

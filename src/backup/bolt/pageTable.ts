@@ -32,7 +32,6 @@ export class PageTable {
   readonly #upper: Float64Array
   wanted = 0
   used = 2 // the meta pages
-  #free = 0
 
   constructor(count: number, pageSize: number) {
     this.count = count
@@ -92,14 +91,6 @@ export class PageTable {
     if (this.#is(id, FREE)) throw this.damage(list, `it lists page ${id} as free twice`)
     if (this.#is(id, WANTED | USED)) throw this.damage(id, 'it is used and on the list of free pages')
     this.#states[id] = FREE
-    this.#free += 1
-  }
-
-  /** With a list of free pages each page is on it or used. Throws `Damage` for the first that is neither. */
-  checkComplete(): void {
-    if (this.used + this.#free === this.count) return
-    const lost = this.#states.indexOf(0, 2)
-    throw this.damage(lost, 'it is neither used nor on the list of free pages')
   }
 
   damage(id: number, problem: string, pages = 1): Damage {

@@ -66,7 +66,6 @@ export class Walk {
     this.#bytes = bytes
     this.#pages.rewind()
     if (this.#table === undefined || this.#table.wanted > 0) return true
-    if (this.#newest.freelist !== undefined) this.#table.checkComplete()
     return false
   }
 
