@@ -86,21 +86,24 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
         'ip link set lo up; "$@" & wait=$!; while kill -0 $wait 2>/dev/null; do ss -Hltun; sleep 0.02; done >&2; wait $wait'
       const through = ['unshare', '--net', '--', 'sh', '-c', script, 'sh']
       const running = start(['backup', 'drill', file, ...programs(suite)], { through })
-      let seen = false
-      await until('its etcd listens', async () => {
-        const [name] = (await readdir(folder)).filter(entry => entry.startsWith('.etcd-defrag-drill'))
-        const work = join(folder, name ?? '')
-        if (name !== undefined && existsSync(join(work, 'client:1'))) {
-          seen = true
-          assert.equal((await stat(work)).mode & 0o777, 0o700)
-          const others = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'ls', work]
-          await assert.rejects(run(others[0] ?? '', others.slice(1)), /Permission denied/)
-        }
-        return seen
+      const ended = running.ended.then(({ code, stderr }) => {
+        assert.equal(code, 0, stderr)
+        assert.doesNotMatch(stderr, /LISTEN|UNCONN/)
       })
-      const ended = await running.ended
-      assert.equal(ended.code, 0, ended.stderr)
-      assert.doesNotMatch(ended.stderr, /LISTEN|UNCONN/)
+      const listens = until('its etcd listens', async () => {
+        const [name = ''] = (await readdir(folder)).filter(entry => entry.startsWith('.etcd-defrag-drill'))
+        const work = join(folder, name)
+        if (!existsSync(join(work, 'client:1'))) return false
+        assert.equal((await stat(work)).mode & 0o777, 0o700)
+        const stranger = ['--reuid=65534', '--regid=65534', '--clear-groups', 'ls', work]
+        await assert.rejects(run('setpriv', stranger), /Permission denied/)
+        return true
+      })
+      const over = ended.then(() =>
+        Promise.reject(new Error('it was over before its etcd was seen to listen')),
+      )
+      await Promise.race([listens, over])
+      await ended
     })
 
     test('of a plain snapshot with users: it serves, and gives nothing away', async () => {
