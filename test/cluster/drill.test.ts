@@ -40,6 +40,17 @@ async function etcdsIn(folder: string): Promise<readonly string[]> {
   })
 }
 
+/** A real etcd that leads itself only after so long, or twice that, and does not serve until then. */
+async function patientEtcd(file: string, suite: Suite, ms: number): Promise<string> {
+  const etcd = programOf(suite, 'etcd')
+  const script = `#!/bin/sh
+case "$*" in *--version*|*--help) exec ${etcd} "$@" ;; esac
+exec ${etcd} "$@" --initial-election-tick-advance=false --heartbeat-interval=${ms / 10} --election-timeout=${ms}
+`
+  await writeFile(file, script, { mode: 0o755 })
+  return file
+}
+
 for (const suite of ['trixie', 'bookworm', 'forky'] as const)
   describe(`a drill with Debian ${suite}`, { timeout: 120_000 }, () => {
     let cluster: Cluster
@@ -85,7 +96,8 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       const script =
         'ip link set lo up; "$@" & wait=$!; while kill -0 $wait 2>/dev/null; do ss -Hltun; sleep 0.02; done >&2; wait $wait'
       const through = ['unshare', '--net', '--', 'sh', '-c', script, 'sh']
-      const running = start(['backup', 'drill', file, ...programs(suite)], { through })
+      const etcd = ['--etcd', await patientEtcd(join(cluster.folder, 'patient-etcd'), suite, 3_000)]
+      const running = start(['backup', 'drill', file, ...etcd, ...programs(suite).slice(2)], { through })
       const ended = running.ended.then(({ code, stderr }) => {
         assert.equal(code, 0, stderr)
         assert.doesNotMatch(stderr, /LISTEN|UNCONN/)
@@ -201,11 +213,18 @@ exec ${programOf('trixie', 'etcd')} "$@"
   })
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const)
-    for (const stage of ['restoring', 'reading'] as const)
+    for (const stage of ['restoring', 'starting'] as const)
       test(`${signal} while it is ${stage}: no process is left, and no folder after the next one`, async () => {
         const slow = await SlowRestorer.create(join(folder, `slow-${signal}`))
-        const restorer = stage === 'restoring' ? ['--etcdutl', slow.file, ...trixie.slice(0, 2)] : trixie
-        const running = start(['backup', 'drill', file, ...restorer])
+        const programsOfStage =
+          stage === 'restoring'
+            ? ['--etcdutl', slow.file, ...trixie.slice(0, 2)]
+            : [
+                '--etcd',
+                await patientEtcd(join(folder, 'patient-etcd'), 'trixie', 40_000),
+                ...trixie.slice(2),
+              ]
+        const running = start(['backup', 'drill', file, ...programsOfStage])
         if (stage === 'restoring') await until('its program runs', () => slow.runs())
         else await until('its etcd runs', async () => (await etcdsIn(folder)).length > 0)
         running.kill(signal)
