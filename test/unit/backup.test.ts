@@ -45,9 +45,9 @@ describe('a backup', () => {
     it(`decodes with xz to exactly what the member sent (${given === NO_ROOM ? 'as it comes' : 'spooled'})`, async () => {
       await using old = await withPrevious()
       for (const database of [
-        smallDatabase({}),
+        smallDatabase({ repeats: true }),
         smallDatabase({ bytes: 300 * KIB }),
-        smallDatabase({ bytes: 2 * KIB * KIB }),
+        smallDatabase({ bytes: 2 * KIB * KIB, repeats: true }),
       ]) {
         const sent = snapshotOf(database)
         const ended = await attempt(old.path, pieces(sent, [32 * KIB]), given)
@@ -83,7 +83,7 @@ describe('a backup', () => {
 
   it('tells how far each phase is, to the last byte', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(smallDatabase({ bytes: 3 * KIB * KIB }))
+    const sent = snapshotOf(smallDatabase({ bytes: 3 * KIB * KIB, repeats: true }))
     const ended = await attempt(old.path, pieces(sent, [32 * KIB]), { expectedBytes: 12345 })
     const { size } = await stat(old.path)
     const last = (wanted: Phase) => ended.told.findLast(({ phase }) => phase === wanted)
@@ -102,7 +102,10 @@ describe('a backup', () => {
           for (const name of readdirSync(old.folder).filter(entry => entry.startsWith('.')))
             modes.add(statSync(join(old.folder, name)).mode)
         }
-        assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))], { tell })).kind, 'done')
+        assert.equal(
+          (await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))], { tell })).kind,
+          'done',
+        )
       } finally {
         process.umask(before)
       }
@@ -115,7 +118,7 @@ describe('a backup', () => {
 
   it('carries CRC64 and, when it is large, blocks with their sizes, so that xz decodes it on all cores', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(smallDatabase({ bytes: 14 * KIB * KIB }))
+    const sent = snapshotOf(smallDatabase({ bytes: 14 * KIB * KIB, repeats: true }))
     assert.equal((await attempt(old.path, pieces(sent, [64 * KIB]))).kind, 'done')
     const { stdout } = await execute('xz', ['--robot', '-lvv', old.path])
     const rows = stdout.split('\n').map(line => line.split('\t'))
@@ -154,7 +157,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       fc.constantFrom({}, {}, {}, NO_ROOM),
       async (sectors, some, what, given) => {
         const before = await contents(old.folder)
-        const sent = snapshotOf(smallDatabase({ bytes: sectors * 512 }))
+        const sent = snapshotOf(smallDatabase({ bytes: sectors * 512, repeats: true }))
         const ended = await attempt(old.path, damaged(sent, [...some, 8 * KIB], what, lost), given)
         if (what.kind === 'none') return assert.ok((await decoded(old.path)).equals(sent))
         assert.deepEqual(await contents(old.folder), before)
@@ -177,7 +180,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       await using old = await withPrevious()
       const abort = new AbortController()
       const tell = (now: Phase) => now === phase && abort.abort(lost)
-      const sent = snapshotOf(smallDatabase({ bytes: 1200 * KIB }))
+      const sent = snapshotOf(smallDatabase({ bytes: 1200 * KIB, repeats: true }))
       const ended = await attempt(old.path, pieces(sent, [9000]), { ...given, tell, signal: abort.signal })
       assert.equal(ended.kind === 'failed' && ended.error, lost)
       assert.equal(ended.told.at(-1)?.phase, phase)
@@ -186,7 +189,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
 
   it('an abort before it began', async () => {
     await using old = await withPrevious()
-    const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], {
+    const ended = await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))], {
       signal: AbortSignal.abort(lost),
     })
     assert.equal(ended.kind === 'failed' && ended.error, lost)
@@ -247,7 +250,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
         }
         return 0
       }
-      const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))], { now: hurt })
+      const ended = await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))], { now: hurt })
       assert.match(problemOf(ended), /what was written does not decode to the snapshot received/)
       assert.deepEqual(await contents(old.folder), old.before)
     }
@@ -264,7 +267,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       ['folder', /there is a folder at that path/],
       ['fifo', /something else than a file at that path/],
     ] as const) {
-      const ended = await attempt(join(old.folder, name), [snapshotOf(smallDatabase({}))])
+      const ended = await attempt(join(old.folder, name), [snapshotOf(smallDatabase({ repeats: true }))])
       assert.match(problemOf(ended), words)
       assert.equal(ended.opened, 0)
       assert.deepEqual(await contents(old.folder), before)
@@ -280,7 +283,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     )
     const folder = mount.see(tmp.path)
     const before = await contents(folder)
-    const ended = await attempt(join(folder, 'etcd.xz'), [snapshotOf(smallDatabase({}))])
+    const ended = await attempt(join(folder, 'etcd.xz'), [snapshotOf(smallDatabase({ repeats: true }))])
     assert.match(problemOf(ended), /is on a read-only file system; set --backup-path$/)
     assert.deepEqual(await contents(folder), before)
   })
@@ -332,7 +335,7 @@ describe('a backup', () => {
 
   it('is compressed as it comes where there is no room to spool it, and says so', async () => {
     await using old = await withPrevious()
-    const sent = snapshotOf(smallDatabase({}))
+    const sent = snapshotOf(smallDatabase({ repeats: true }))
     const ended = await attempt(old.path, pieces(sent, [1000]), NO_ROOM)
     assert.equal(ended.kind, 'done')
     assert.equal(ended.result.spooled, false)
@@ -352,14 +355,17 @@ describe('a backup', () => {
       ...[`.etcd-xz.${dead}.spool`, `etcd.xz.${dead}.spool`, `.etcd.xz.${dead}.tmp`, '.etcd.xz.me.spool'],
     ]
     for (const name of [...ours, ...foreign]) await writeFile(join(old.folder, name), 'leftover')
-    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))])).kind, 'done')
+    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))])).kind, 'done')
     assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', 'etcd.xz.json', ...foreign].sort())
   })
 
   it('removes what a dead run of the same process id left, though it does not spool itself', async () => {
     await using old = await withPrevious()
     await writeFile(join(old.folder, `.etcd.xz.${pid}.spool`), 'in a container, every run may be process 7')
-    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))], NO_ROOM)).kind, 'done')
+    assert.equal(
+      (await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))], NO_ROOM)).kind,
+      'done',
+    )
     assert.deepEqual((await readdir(old.folder)).sort(), ['etcd.xz', 'etcd.xz.json'])
   })
 
@@ -368,7 +374,7 @@ describe('a backup', () => {
     const link = join(old.folder, 'link.xz')
     await symlink(old.path, link)
     const before = await contents(old.folder)
-    const ended = await attempt(link, [snapshotOf(smallDatabase({}))])
+    const ended = await attempt(link, [snapshotOf(smallDatabase({ repeats: true }))])
     assert.match(
       problemOf(ended),
       /link\.xz: there is a symbolic link at that path \(to .*etcd\.xz\); set --backup-path/,
@@ -383,7 +389,7 @@ describe('a backup', () => {
     await writeFile(target, 'not ours')
     for (const kind of ['spool', 'partial', 'provenance'])
       await symlink(target, join(old.folder, `.etcd.xz.${pid}.${kind}`))
-    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({}))])).kind, 'done')
+    assert.equal((await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))])).kind, 'done')
     assert.ok((await lstat(old.path)).isFile())
     assert.equal(String(await readFile(target)), 'not ours')
   })
@@ -392,7 +398,7 @@ describe('a backup', () => {
     await using old = await withPrevious()
     for (const mode of [0o777, 0o1777]) {
       await chmod(old.folder, mode)
-      const ended = await attempt(old.path, [snapshotOf(smallDatabase({}))])
+      const ended = await attempt(old.path, [snapshotOf(smallDatabase({ repeats: true }))])
       assert.match(
         problemOf(ended),
         /anybody may write to its folder .* \(mode 1?777\).*; chmod o-w it or set --backup-path/,

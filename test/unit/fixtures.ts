@@ -128,7 +128,7 @@ export async function attempt(
 export async function withPrevious() {
   const { path: folder, ...disposable } = await temporary()
   const path = join(folder, 'etcd.xz')
-  const yesterday = await attempt(path, [snapshotOf(smallDatabase({}))])
+  const yesterday = await attempt(path, [snapshotOf(smallDatabase({ repeats: true }))])
   assert.equal(yesterday.kind, 'done')
   return { ...disposable, folder, path, before: await contents(folder) }
 }

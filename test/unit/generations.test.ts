@@ -16,7 +16,7 @@ async function nights(count: number, retention: Partial<Retention> = {}) {
   const { path: folder, ...disposable } = await temporary()
   const path = join(folder, 'etcd-backup.xz')
   const backUpAt = async (night: number, given: Partial<Retention> = retention) => {
-    const ended = await attempt(path, [snapshotOf(smallDatabase({ revision: night + 1 }))], {
+    const ended = await attempt(path, [snapshotOf(smallDatabase({ bytes: 1, revision: night + 1 }))], {
       now: () => FIRST + night * DAY_MS,
       retention: { keep: 1, daily: 0, weekly: 0, ...given },
     })
@@ -115,7 +115,7 @@ describe('never removed are', () => {
   it('any, when the new one fails', async () => {
     await using here = await nights(3, { keep: 3 })
     const before = (await readdir(here.folder)).sort()
-    const cut = snapshotOf(smallDatabase({ revision: 9 })).subarray(0, -512)
+    const cut = snapshotOf(smallDatabase({ bytes: 1, revision: 9 })).subarray(0, -512)
     assert.equal(
       (await attempt(here.path, [cut], { retention: { keep: 1, daily: 0, weekly: 0 } })).kind,
       'failed',
