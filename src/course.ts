@@ -34,6 +34,12 @@ export function endedBy(error: unknown, { progress }: Course, signal: AbortSigna
   return signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
 }
 
+/** Whoever asks for a backup and gets none must not take it for one, whatever the good reason. */
+export const withBackup = (verdict: Verdict): Verdict =>
+  verdict.kind === 'skipped'
+    ? { kind: 'failed', fault: { kind: 'refused', check: verdict.check, problem: verdict.because } }
+    : verdict
+
 /** What the next run is to know of this one; nothing of one that touched nothing. */
 export function recordOf(
   { progress, memory, after }: Course,

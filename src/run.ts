@@ -1,7 +1,7 @@
-import { checkDisks } from './act/disks.js'
+import { checkDisks, tidyDisks } from './act/disks.js'
 import { perform } from './act/index.js'
 import { isAsSeen } from './asSeen.js'
-import { type Course, endedBy, recordOf, reportOf } from './course.js'
+import { type Course, endedBy, recordOf, reportOf, withBackup } from './course.js'
 import { pausedBy } from './decide/admission.js'
 import { isCalm } from './decide/calm.js'
 import { decide } from './decide/decide.js'
@@ -42,9 +42,11 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   const onStop = () => breakOff(stop)
   if (stop.aborted) onStop()
   stop.addEventListener('abort', onStop)
-  const verdict = await follow(course, world, policy, broken.signal, breakOff).catch(
+  await tidyDisks(policy)
+  const ended = await follow(course, world, policy, broken.signal, breakOff).catch(
     (error): Verdict => ({ kind: 'failed', fault: endedBy(error, course, broken.signal) }),
   )
+  const verdict = policy.job === 'backup' ? withBackup(ended) : ended
   stop.removeEventListener('abort', onStop)
   const left = (await course.hold?.leave(recordOf(course, verdict, world, policy))) ?? []
   const report = reportOf(course, verdict, policy, { startedAt, endedAt: world.now() }, left)

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { checkTarget, freeBytes, reserveOf, roomToCompress, roomToSpool } from '../backup/files.js'
+import { tidyUp } from '../backup/putInPlace.js'
 import { Failure } from '../model/fault.js'
 import type { ClusterView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
@@ -14,6 +15,13 @@ export const holdsEtcd = (dataDir: string): Promise<boolean> =>
     found => found.isDirectory(),
     () => false,
   )
+
+/**
+ * Removes what dead runs left beside the backup, their spool with every secret above all, whether this run will have
+ * something to do or not. A folder that cannot be read is told of when a backup is to go there.
+ */
+export const tidyDisks = async ({ backupPath }: Policy): Promise<void> =>
+  backupPath === undefined ? undefined : tidyUp(backupPath).catch(() => {})
 
 /**
  * Throws where the disks of this node do not permit a run, before anything is touched: `backup` or `refused`. Resolves

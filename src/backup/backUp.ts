@@ -5,17 +5,9 @@ import { Failure } from '../model/fault.js'
 import type { Retention } from '../model/retention.js'
 import type { BackupResult } from '../model/step.js'
 import type { Phase, SnapshotStream } from '../model/world.js'
-import {
-  checkTarget,
-  freeBytes,
-  OwnFile,
-  removeLeftovers,
-  reserveOf,
-  roomToSpool,
-  writeProblem,
-} from './files.js'
-import { putInPlace } from './generations.js'
+import { checkTarget, freeBytes, OwnFile, reserveOf, roomToSpool, writeProblem } from './files.js'
 import { Inspection } from './inspection.js'
+import { putInPlace, tidyUp } from './putInPlace.js'
 import { TRAILER } from './trailer.js'
 import { compress, decompress } from './xz.js'
 
@@ -45,7 +37,7 @@ export async function backUp(
   const { path } = request
   await checkTarget(path)
   try {
-    await removeLeftovers(path)
+    await tidyUp(path)
     const room = (await freeBytes(dirname(path))) - (await reserveOf(dirname(path)))
     const spooled = room >= roomToSpool(request.expectedBytes)
     await using archive = await OwnFile.create(path, 'partial')
@@ -76,7 +68,7 @@ export async function backUp(
     await beside.sync()
     request.signal.throwIfAborted()
     const files = { archive, provenance: beside }
-    const said = await putInPlace(path, files, takenAt, request.retention)
+    const said = await putInPlace(path, files, provenance, request.retention)
     return {
       result: {
         path,
@@ -191,8 +183,9 @@ async function verify(
       request.signal.throwIfAborted()
       throw unequal(`nothing (${cause instanceof Error ? cause.message : cause})`, cause)
     }
-    const { sha256 } = inspected(path, inspection)
-    if (sha256 !== content.sha256) throw unequal(sha256)
+    const { content: read, problem } = inspection.endPass()
+    if (read.sha256 !== content.sha256) throw unequal(read.sha256)
+    if (problem !== undefined) throw new Failure({ kind: 'backup', path, problem })
   }
   return { archive: { bytes: size, sha256: hash.digest('hex') }, contents: inspection.contents() }
 }

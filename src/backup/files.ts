@@ -102,19 +102,20 @@ export async function syncFolder(target: string): Promise<void> {
   await folder.sync().finally(() => folder.close())
 }
 
-/** Removes what runs that no longer live left beside `target`. */
-export async function removeLeftovers(target: string): Promise<void> {
+/** What runs that no longer live left beside `target`. */
+export async function leftoversOf(target: string): Promise<readonly string[]> {
   const folder = dirname(target)
   const prefix = `.${basename(target)}.`
   const files = (await readdir(folder, { withFileTypes: true })).filter(entry => entry.isFile())
-  for (const { name: entry } of files) {
+  const found = files.map(async ({ name: entry }) => {
     const owner = entry.startsWith(prefix)
       ? /^(\d+)(?:-[0-9a-f]{8})?\.(?:spool|partial|provenance)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
-    if (owner === undefined) continue
+    if (owner === undefined) return []
     const lives = owner !== (await ownId()) && (await isOurs(owner)) // one of ours was a dead run's with our process id
-    if (!lives) await rm(join(folder, entry), { force: true })
-  }
+    return lives ? [] : [join(folder, entry)]
+  })
+  return (await Promise.all(found)).flat()
 }
 
 /** proc(5): our process id. */

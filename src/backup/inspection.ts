@@ -47,9 +47,11 @@ export class Inspection {
    * change that is a deletion (etcd: server/storage/mvcc/kvstore.go, `restore`).
    */
   get revision(): number {
-    return Math.max(this.contents().revision, this.#compacted)
+    return Math.max(FIRST, this.contents().revision, this.#compacted)
   }
 }
 
+/** Of an etcd that nobody has written to yet (etcd: server/storage/mvcc/kvstore.go, `NewStore`). */
+const FIRST = 1
 /** Keys of the bucket `meta` (etcd: server/storage/schema/bucket.go). */
 const compactions = new Set(['finishedCompactRev', 'scheduledCompactRev'])

@@ -27,7 +27,7 @@ export async function inventoryOf(path: string, signal: AbortSignal): Promise<re
 async function stateOf({ path, provenance }: Generation, signal: AbortSignal): Promise<Listed['state']> {
   try {
     if (provenance === undefined) return { kind: 'verified', verified: await verify(path, { signal }) }
-    const is = await checksumOf(path)
+    const is = await checksumOf(path, signal)
     if (isSame(is, provenance.archive)) return { kind: 'unchanged' }
     const problem = `its SHA-256 is ${is.sha256}, and ${provenance.archive.sha256} was written`
     return { kind: 'damaged', problem }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Checksum, MemberRecord, Provenance, Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 import type { MemberId } from '../model/member.js'
@@ -15,17 +15,33 @@ const MAX_BYTES = 1 << 20
 export async function readProvenance(archive: string): Promise<Provenance | undefined> {
   const path = provenancePath(archive)
   const fail = (problem: string, cause?: unknown) => new Failure({ kind: 'archive', path, problem }, cause)
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw fail(`cannot be read (${error.code ?? error})`, error)
-  })
-  if (text === undefined) return undefined
-  if (text.length > MAX_BYTES) throw fail(`is ${text.length} bytes long; it should describe a backup`)
+  // Not blocking, since opening a named pipe waits for who writes to it.
+  const opened = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw fail(`cannot be read (${error.code ?? error})`, error)
+    },
+  )
+  if (opened === undefined) return undefined
   try {
-    return provenanceOf(JSON.parse(text))
+    const found = await opened.stat()
+    if (!found.isFile() || found.size > MAX_BYTES)
+      throw new Error(found.isFile() ? `it is ${found.size} bytes long` : 'it is no file')
+    return provenanceOf(jsonOf(await opened.readFile('utf8')))
   } catch (error) {
     const problem = `does not describe a backup as etcd-defrag writes it (${error instanceof Error ? error.message : error}); where it was changed, move it away`
     throw fail(problem, error)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** JSON.parse's own words quote what is in the file. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error('it is no JSON')
   }
 }
 
@@ -118,10 +134,10 @@ function checksum(value: unknown, what: string): Checksum {
 }
 
 /** Size and SHA-256 of a file as it is now. */
-export async function checksumOf(path: string): Promise<Checksum> {
+export async function checksumOf(path: string, signal?: AbortSignal): Promise<Checksum> {
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 })) {
     hash.update(chunk as Buffer)
     bytes += (chunk as Buffer).length
   }

@@ -32,7 +32,8 @@ export async function cli(
     const text = [`etcd-defrag: ${describe(fault)}`, ...notes.map(note => `etcd-defrag: note: ${note}`)].join(
       '\n',
     )
-    out.stderr.write(`${out.journal ? text.replaceAll(/^/gm, '<3>') : text}\n`)
+    const plain = text.replaceAll(/[^\P{C}\n]/gu, '?') // files and programs are quoted in it
+    out.stderr.write(`${out.journal ? plain.replaceAll(/^/gm, '<3>') : plain}\n`)
     if (
       request?.kind === 'command' &&
       (request.flags.output?.text ?? environment['ETCD_DEFRAG_OUTPUT']) === 'json'

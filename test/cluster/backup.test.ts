@@ -129,7 +129,8 @@ describe('backup create', { timeout: 180_000 }, () => {
     const leader = await cluster.leader()
     const pause = (verb: string) => etcdDefrag([verb, ...cluster.flags(leader)])
     await pause('pause')
-    assert.equal((await report(leader)).check, 'paused')
+    const paused = await report(leader)
+    assert.deepEqual([paused.exitCode, paused.fault.check], [69, 'paused'])
     await pause('resume')
     const [follower] = await cluster.followers()
     assert.ok(follower)
@@ -138,6 +139,34 @@ describe('backup create', { timeout: 180_000 }, () => {
     assert.equal((await report(leader, '--force-unhealthy')).verdict, 'completed')
     await cluster.restart(follower)
     await untouched()
+  })
+
+  test('keeps the backup of a cluster that has been wiped since, beside that of the empty one', async () => {
+    const leader = await cluster.leader()
+    await report(leader)
+    await using empty = await Cluster.start({ size: 1, tls: false })
+    const [member] = empty.members
+    assert.ok(member)
+    const ended = documentOf(
+      await etcdDefrag([
+        ...['backup', 'create', ...empty.flags(member), '--backup-path', path()],
+        ...['--no-coordination', '--output', 'json'],
+      ]),
+    )
+    assert.deepEqual([ended.exitCode, ended.steps[0].result.revision], [0, 1], 'nobody has written to it')
+    assert.match(
+      ended.warnings.join(),
+      /of cluster \w+, the previous one of \w+: the previous backup is kept as/,
+    )
+    const { archives } = documentOf(await list('--output', 'json'))
+    assert.deepEqual(
+      archives
+        .slice(0, 2)
+        .map(
+          (one: { provenance: { cluster: { members: object[] } } }) => one.provenance.cluster.members.length,
+        ),
+      [1, 3],
+    )
   })
 
   test('does not make the nightly run needless', async () => {

@@ -60,7 +60,7 @@ describe('a backup', () => {
 
   it('tells its sizes, its SHA-256 and how long each part took', async () => {
     await using old = await withPrevious()
-    const database = smallDatabase({ bytes: 64 * KIB, revision: 7 })
+    const database = smallDatabase({ bytes: 64 * KIB, revision: 1007 })
     let clock = 0
     const now = () => clock++
     const ended = await attempt(old.path, [snapshotOf(database)], { now })
@@ -72,7 +72,7 @@ describe('a backup', () => {
       archiveBytes: (await stat(old.path)).size,
       sha256: sha256(database),
       archiveSha256: sha256(await readFile(old.path)),
-      revision: 7,
+      revision: 1007,
       totalKeys: (await readProvenance(old.path))?.totalKeys,
       spooled: true,
       snapshotMs: 1,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { link, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { generationsOf } from '../../src/backup/generations.js'
 import { checksumOf, readProvenance } from '../../src/backup/provenance.js'
+import { tidyUp } from '../../src/backup/putInPlace.js'
 import type { Retention } from '../../src/model/retention.js'
 import { smallDatabase } from '../lab/boltFile.js'
 import { attempt, snapshotOf, temporary } from './fixtures.js'
@@ -15,8 +17,9 @@ const FIRST = Date.parse('2026-11-01T02:30:00Z')
 async function nights(count: number, retention: Partial<Retention> = {}) {
   const { path: folder, ...disposable } = await temporary()
   const path = join(folder, 'etcd-backup.xz')
+  let revision = 0
   const backUpAt = async (night: number, given: Partial<Retention> = retention) => {
-    const ended = await attempt(path, [snapshotOf(smallDatabase({ bytes: 1, revision: night + 1 }))], {
+    const ended = await attempt(path, [snapshotOf(smallDatabase({ bytes: 1, revision: ++revision }))], {
       now: () => FIRST + night * DAY_MS,
       retention: { keep: 1, daily: 0, weekly: 0, ...given },
     })
@@ -124,6 +127,36 @@ describe('never removed are', () => {
   })
 })
 
+describe('an etcd that has lost its data', () => {
+  it('costs no earlier archive, whatever the retention says', async () => {
+    await using here = await nights(3)
+    const wiped = (night: number) =>
+      attempt(here.path, [snapshotOf(smallDatabase({ bytes: 1, revision: 2 }))], {
+        now: () => FIRST + night * DAY_MS,
+      })
+    const first = await wiped(3)
+    assert.match(
+      first.kind === 'done' ? first.warnings.join() : '',
+      /ends at revision 2, the previous one at 3, so etcd has lost data or was restored: the previous backup is kept as/,
+    )
+    for (const night of [4, 5])
+      assert.deepEqual(await wiped(night).then(e => e.kind === 'done' && e.warnings), [])
+    assert.deepEqual((await readdir(here.folder)).sort(), withProvenance(['etcd-backup.xz', dated(3)]))
+  })
+})
+
+describe('an archive from the future', () => {
+  it('takes the place of no other one', async () => {
+    await using here = await nights(1, { keep: 2 })
+    await here.backUpAt(400)
+    for (const night of [1, 2, 3]) await here.backUpAt(night)
+    assert.deepEqual(
+      (await generationsOf(here.path)).map(({ takenAt }) => (takenAt - FIRST) / DAY_MS),
+      [3, 2],
+    )
+  })
+})
+
 describe('a run that was killed between two names', () => {
   it('has left nothing that the next one trips over', async () => {
     await using here = await nights(2, { keep: 3 })
@@ -134,6 +167,15 @@ describe('a run that was killed between two names', () => {
       (await readdir(here.folder)).sort(),
       withProvenance(['etcd-backup.xz', dated(2), dated(1)]),
     )
+  })
+
+  it('has its provenance put beside its archive by the next one', async () => {
+    await using here = await nights(2)
+    const { pid: dead } = spawnSync('true')
+    await rename(`${here.path}.json`, join(here.folder, `.etcd-backup.xz.${dead}-0123abcd.provenance`))
+    await tidyUp(here.path)
+    assert.equal((await readProvenance(here.path))?.revision, 2)
+    assert.deepEqual((await readdir(here.folder)).sort(), withProvenance(['etcd-backup.xz']))
   })
 
   it('may have left an archive with the provenance of the one before, which is kept', async () => {
@@ -150,7 +192,12 @@ describe('a run that was killed between two names', () => {
 
 describe('a provenance that is not understood', () => {
   for (const [words, change, message] of [
-    ['is no JSON', () => '{', /does not describe a backup as etcd-defrag writes it \(.*JSON/],
+    [
+      'is no JSON',
+      () => '{\u001b]0;owned\u0007',
+      /does not describe a backup as etcd-defrag writes it \(it is no JSON\)/,
+    ],
+    ['is too long', (text: string) => text + ' '.repeat(1 << 20), /it is \d+ bytes long/],
     ['lacks a field', (text: string) => text.replace('"host"', '"hist"'), /host is missing; expected text/],
     [
       'has a count below zero',
