@@ -8,7 +8,7 @@ import { checksumOf, isSame, readProvenance } from './provenance.js'
 export type Generation = Readonly<{
   path: string
   bytes: number
-  /** By its provenance, else when the file was last changed; ms since the epoch. */
+  /** By its provenance, else by its name, else when the file was last changed; ms since the epoch. */
   takenAt: number
   provenance: Provenance | undefined
   /** Why the provenance beside it cannot be used. */
@@ -23,6 +23,14 @@ export function datedPath(path: string, takenAt: number, number: number): string
     dirname(path),
     `${basename(path, extension)}-${time}${number === 1 ? '' : `-${number}`}${extension}`,
   )
+}
+
+/** The time in a dated name. */
+function timeIn(path: string): number | undefined {
+  const [, date, hours, minutes, seconds] = /-(\d{8})T(\d\d)(\d\d)(\d\d)Z/.exec(basename(path)) ?? []
+  if (date === undefined) return undefined
+  const time = Date.parse(`${date.replace(/^(\d{4})(\d\d)/, '$1-$2-')}T${hours}:${minutes}:${seconds}Z`)
+  return Number.isNaN(time) ? undefined : time
 }
 
 /** A dated name; a number is added where two archives are of the same second. */
@@ -62,7 +70,7 @@ async function generationAt(path: string): Promise<Generation | undefined> {
       return [undefined, fault.problem] as const
     },
   )
-  const takenAt = provenance === undefined ? found.mtimeMs : Date.parse(provenance.takenAt)
+  const takenAt = provenance === undefined ? (timeIn(path) ?? found.mtimeMs) : Date.parse(provenance.takenAt)
   return { path, bytes: found.size, takenAt, provenance, problem }
 }
 

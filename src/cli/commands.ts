@@ -7,7 +7,7 @@ type Row = Readonly<{
   argument?: 'FILE' | '[FILE]'
   /** It asks no etcd, so that the options of the connection mean nothing to it. */
   offline?: true
-  /** Options of other groups that mean something to an offline one all the same. */
+  /** The options that mean something to it besides those of output and, where it asks etcd, of the connection; all of them without. */
   uses?: readonly OptionName[]
   load(): Promise<Command>
 }>
@@ -28,6 +28,11 @@ export const commands = {
   },
   'backup create': {
     about: 'back up the local member now, whether it leads or not, and defragment nothing',
+    uses: [
+      ...(['backup-path', 'backup-keep', 'backup-keep-daily', 'backup-keep-weekly'] as const),
+      ...(['coordination', 'coordination-prefix', 'wait', 'state-dir'] as const),
+      ...(['force-unhealthy', 'force-disk', 'settle-timeout'] as const),
+    ],
     load: async () => (await import('./run.js')).createCommand,
   },
   'backup list': {

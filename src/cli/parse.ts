@@ -36,7 +36,8 @@ export async function parse(argv: readonly string[], version: string, columns: n
   const words = found._.map(String)
   if (isAsked && found['version'] === true) return { kind: 'print', text: version }
   if (isAsked) {
-    const about = words.length === 0 ? undefined : commandNamed(words)
+    const isFamily = words.length === 1 && commandNames.some(name => name.startsWith(`${words[0]} `))
+    const about = words.length === 0 || isFamily ? undefined : commandNamed(words)
     const help = await parserOf(about, version, columns).getHelp()
     return { kind: 'print', text: `${withoutTypes(help)}\n\n${epilogue()}` }
   }
@@ -123,7 +124,12 @@ function commandOf(words: readonly string[]): { command: CommandName; file: stri
   const extra = argument === undefined ? file : more[0]
   const fail = (problem: string) =>
     configFailure('command line', `${problem}; nothing was run, see etcd-defrag --help`)
-  if (extra !== undefined) throw fail(`${command} takes no argument ${extra}`)
+  if (extra !== undefined)
+    throw fail(
+      argument === undefined
+        ? `${command} takes no argument ${extra}`
+        : `${command} takes one file, and ${extra} is another`,
+    )
   if (argument === 'FILE' && file === undefined) throw fail(`${command} takes a file`)
   return { command, file }
 }
@@ -145,8 +151,11 @@ function declare(parser: Argv, command: CommandName | undefined): void {
   const row = command === undefined ? undefined : rowOf(command)
   for (const name of optionNames) {
     const { about, group, shape, fallback } = options[name]
-    const isMeant = group === 'Output' || row?.uses?.includes(name) === true
-    if (row?.offline === true && !isMeant) continue
+    const isMeant =
+      group === 'Output' ||
+      row?.uses?.includes(name) === true ||
+      (group === 'Connection' && row?.offline !== true)
+    if ((row?.offline === true || row?.uses !== undefined) && !isMeant) continue
     const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
     const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
     const flag = flagOf(name).slice(2)

@@ -167,7 +167,8 @@ export const options = {
   'backup-path': option({
     group: 'Backup',
     shape: 'FILE',
-    about: 'where the backup goes; the file there is replaced only by a verified one',
+    about:
+      'where the backup goes, to be replaced only by a verified one, and the one that is looked at where no FILE is named',
     parse: path,
     fallback: '/root/etcd-backup.xz',
   }),

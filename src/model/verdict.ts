@@ -26,7 +26,7 @@ export const exitCodeOf = (verdict: Verdict): number =>
 /** What each exit code means, for --help and the documentation. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [0, 'completed, or skipped with good reason (not the leader, a single member, another run, a pause)'],
-  [65, 'a backup is damaged, or is none'],
+  [65, 'a backup is damaged, is none, or cannot be read'],
   [69, 'a preflight check failed or etcd cannot be reached; nothing was touched'],
   [70, 'a bug in etcd-defrag'],
   [73, 'the backup failed, or could never be put in place; the previous one is still there'],

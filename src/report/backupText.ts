@@ -39,13 +39,13 @@ export function shownText(
       ['taken', originOf(provenance)],
       ['hash', inventory.hash.toString(16).padStart(8, '0')],
       ['revision', revisionOf(found)],
-      ['total keys', String(contents.totalKeys)],
+      ['total keys', `${contents.totalKeys} in all buckets, as etcdutl counts them`],
       ['total size', `${bytes(inventory.totalSize)} (${inventory.totalSize} bytes)`],
       ...fileFacts(found),
       ['in use', `${contents.livePages} pages of ${contents.pages}, ${bytes(contents.pageSize)} each`],
       [
         'kept',
-        `${inventory.revisions} versions of keys${live === undefined ? '' : `, of ${live.objects} live ones`}`,
+        `${inventory.revisions} versions of keys${live === undefined ? '' : `; ${live.objects} keys are live`}`,
       ],
       ['etcd', etcdOf(inventory)],
       ...inventory.members.map(
@@ -101,7 +101,7 @@ function etcdOf({ clusterVersion, storageVersion, authEnabled, alarms, leases }:
     ...(storageVersion === undefined ? [] : [`storage version ${storageVersion}`]),
     `authentication ${authEnabled ? 'on' : 'off'}`,
     ...(alarms === 0 ? [] : [`${alarms} alarms`]),
-    `${leases} leases`,
+    `${leases} ${leases === 1 ? 'lease' : 'leases'}`,
   ])
 }
 

@@ -17,11 +17,12 @@ export function span(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
 }
 
-/** How long ago something was: `5 min 10 s`, `7 h 05 min`, `3 d 4 h`. */
+/** How long ago something was: `38 s`, `5 min`, `7 h 05 min`, `3 d 4 h`. */
 export function age(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
   const hours = Math.floor(minutes / 60)
-  if (hours < 1) return span(Math.floor(ms / 1000) * 1000)
+  if (minutes < 1) return `${Math.floor(ms / 1000)} s`
+  if (hours < 1) return `${minutes} min`
   if (hours < 48) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }

@@ -162,7 +162,16 @@ const tests = folder =>
 function lint() {
   const linters = [
     ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'],
-    ['node_modules/eslint/bin/eslint.js', '--config', '.config/eslint.config.js', 'src', 'test'],
+    [
+      'node_modules/eslint/bin/eslint.js',
+      '--cache',
+      '--cache-location',
+      'node_modules/.cache/eslint/',
+      '--config',
+      '.config/eslint.config.js',
+      'src',
+      'test',
+    ],
   ]
   const complaints = linters.map(
     args =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { commandNames } from '../../src/cli/commands.js'
 import { commandOptionNames, commandOptions } from '../../src/config/commandOptions.js'
 import { flagOf, optionNames, options } from '../../src/config/options.js'
 import { exitCodeMeanings } from '../../src/model/verdict.js'
@@ -33,6 +34,10 @@ describe('a command line that is not understood', () => {
       [['-x'], /unknown -x; nothing was run, see etcd-defrag --help/],
       [['rum'], /unknown command rum; did you mean run\?; nothing was run/],
       [['status', 'run'], /status takes no argument run; nothing was run/],
+      [['backup'], /unknown command backup; there is backup create, backup list/],
+      [['backup', 'verfy'], /unknown command backup verfy; did you mean backup verify\?/],
+      [['backup', 'restore'], /backup restore takes a file; nothing was run/],
+      [['backup', 'verify', '/a', '/b'], /backup verify takes one file, and \/b is another/],
       [['--force-single=maybe'], /--force-single: is "maybe"; expected true or false/, '--force-single'],
       [['-force-single=maybe'], /force-single/, '--force-single'],
       [['--force-single', 'maybe'], /unknown command maybe/, '--force-single'],
@@ -116,6 +121,21 @@ describe('--help', { concurrency: 2 }, () => {
         assert.doesNotMatch(text, /\[(array|boolean|string|number)\]/)
       })
     })
+
+  test('of backup lists what there is', async () => {
+    const { code, stdout } = await etcdDefrag(['backup', '--help'])
+    assert.equal(code, 0)
+    for (const name of commandNames) assert.match(stdout, new RegExp(`^${name}( |$)`, 'm'))
+  })
+
+  test('of a command leaves out what means nothing to it', async () => {
+    const { stdout } = await etcdDefrag(['backup', 'create', '--help'])
+    assert.match(stdout, /--endpoints [\s\S]*--backup-keep [\s\S]*--force-unhealthy /)
+    assert.doesNotMatch(stdout, /--max-stall|--force-single|--no-trim|--no-backup/)
+    const { stdout: offline } = await etcdDefrag(['backup', 'verify', '--help'])
+    assert.match(offline, /--backup-path /)
+    assert.doesNotMatch(offline, /--endpoints|--backup-keep/)
+  })
 
   test('is there however wrong the configuration is', async () => {
     const env = { ETCD_DEFRAG_XYZZY: '1', ETCD_DEFRAG_CONFIG: '/nope.yaml' }
