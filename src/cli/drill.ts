@@ -2,15 +2,18 @@ import { resolve } from 'node:path'
 import { bytes, span } from '../report/format.js'
 import { type DrillResult, drill } from '../restore/drill.js'
 import type { Command } from './command.js'
+import { ownDataDirs } from './restoreFlags.js'
 
 /** `etcd-defrag backup drill [FILE]`: whether the backup becomes an etcd again. The etcd that runs is not touched. */
-export const drillCommand: Command = async ({ config, out, own, stop, file }) => {
+export const drillCommand: Command = async context => {
+  const { config, out, own, stop, file } = context
   const isJson = config.values.output === 'json'
   const result = await drill({
     file: resolve(file ?? config.values['backup-path']),
     drillDir: own['drill-dir'] === undefined ? undefined : resolve(own['drill-dir']),
     etcdutl: own.etcdutl,
     etcd: own.etcd,
+    dataDirs: await ownDataDirs(context),
     forceNoHash: own['force-no-hash'],
     now: Date.now,
     random: Math.random,

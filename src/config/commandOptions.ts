@@ -112,7 +112,7 @@ export const commandOptions = {
     commands: ['backup restore', 'backup drill'],
     group: 'Restore',
     shape: 'FILE',
-    about: "etcdutl or etcdctl to restore with, instead of the one found on this node or in etcd's image",
+    about: 'etcdutl or etcdctl to restore with, instead of the one found on this node',
     parse: orNone(path),
     fallback: '',
   },

@@ -16,6 +16,8 @@ export type DrillRequest = Readonly<{
   drillDir: string | undefined
   etcdutl: string | undefined
   etcd: string | undefined
+  /** Where this node's etcd has its data. */
+  dataDirs: readonly string[]
   forceNoHash: boolean
   now(): number
   random(): number
@@ -116,14 +118,14 @@ async function folderFor({ file, drillDir }: DrillRequest): Promise<string> {
 }
 
 async function programsFor(
-  { etcdutl, etcd, signal }: DrillRequest,
+  { etcdutl, etcd, dataDirs, signal }: DrillRequest,
   provenance: Provenance | undefined,
 ): Promise<Readonly<{ restorer: Program; etcd: Program }>> {
   const dataVersion = provenance?.member.etcdVersion
   const need = { dataVersion, bump: false }
   const server = await findProgram(
     etcd,
-    { names: ['etcd'], option: '--etcd', need, signal },
+    { names: ['etcd'], option: '--etcd', need, dataDirs, signal },
     whereToGet('etcd', dataVersion),
   )
   // What restores must not be newer than what then reads it.
@@ -133,6 +135,7 @@ async function programsFor(
       names: ['etcdutl', 'etcdctl'],
       option: '--etcdutl',
       need: { ...need, dataVersion: dataVersion ?? server.version },
+      dataDirs,
       signal,
     },
     whereToGet('etcdutl', dataVersion),

@@ -17,6 +17,8 @@ export type RestoreRequest = Readonly<{
   file: string
   dataDir: string
   wishes: Wishes
+  /** Where this node's etcd has its data. */
+  dataDirs: readonly string[]
   /** A program of etcd's that restores; else one is looked for. */
   etcdutl: string | undefined
   /** Revisions to move forward by; 0 for none. */
@@ -110,13 +112,13 @@ function refuseOddToken(token: string, { token: given }: Wishes): void {
 }
 
 function restorerFor(
-  { etcdutl, bump, signal }: RestoreRequest,
+  { etcdutl, bump, dataDirs, signal }: RestoreRequest,
   provenance: Provenance | undefined,
   command: readonly string[],
 ): Promise<Program> {
   const dataVersion = provenance?.member.etcdVersion
   const need = { dataVersion, bump: bump > 0 }
-  const search = { names: ['etcdutl', 'etcdctl'] as const, option: '--etcdutl', need, signal }
+  const search = { names: ['etcdutl', 'etcdctl'] as const, option: '--etcdutl', need, dataDirs, signal }
   return findProgram(etcdutl, search, whereToGet('etcdutl', dataVersion, command))
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -188,10 +189,45 @@ exec ${programOf('trixie', 'etcd')} "$@"
   })
 
   test('finds the programs of an etcd that runs', { skip: noRoot }, async () => {
-    await using _ = await Cluster.start({ size: 1, tls: false })
-    const ended = await drill(file)
+    await using cluster = await Cluster.start({ size: 1, tls: false })
+    const ended = await drill(file, '--data-dir', cluster.members[0]?.dataDir ?? '')
     assert.equal(ended.code, 0, ended.stderr)
     assert.match(ended.stdout, /with {6}\/.*\/etcdutl \(etcdutl 3\.5\.\d+\), \/.*\/etcd \(etcd 3\.5\.\d+\)/)
+  })
+
+  test('runs nothing that lies beside a process which only has the name of etcd', {
+    skip: noRoot || (existsSync('/usr/bin/etcd') && 'etcd is here'),
+  }, async () => {
+    const planted = await mkdtemp(join(tmpdir(), 'etcd-planted-'))
+    await copyFile('/bin/sleep', join(planted, 'etcd'))
+    await chmod(join(planted, 'etcd'), 0o755)
+    await writeFile(join(planted, 'etcdutl'), `#!/bin/sh\n: > ${planted}/was-run\n`, { mode: 0o755 })
+    const stranger = spawn(join(planted, 'etcd'), ['3600'], { stdio: 'ignore' })
+    try {
+      await once(stranger, 'spawn')
+      is(await drill(file, '--data-dir', planted), 69, /no etcd is on this node/)
+      const named = ['--etcd', programOf('trixie', 'etcd'), '--data-dir', planted]
+      is(await drill(file, ...named), 69, /no etcdutl or etcdctl is on this node/)
+      assert.deepEqual((await readdir(planted)).toSorted(), ['etcd', 'etcdutl'])
+    } finally {
+      stranger.kill()
+      await rm(planted, { recursive: true })
+    }
+  })
+
+  test('shows what unpacked images hold, and runs none of it', { skip: noRoot }, async () => {
+    const images = await mkdtemp(join(tmpdir(), 'etcd-images-'))
+    const layer = join(images, 'docker/overlay2/0/diff/usr/local/bin')
+    await mkdir(layer, { recursive: true })
+    await writeFile(join(layer, 'etcdutl'), `#!/bin/sh\n: > ${images}/was-run\n`, { mode: 0o755 })
+    const script = 'mount --bind "$0" /var/lib && exec "$@"'
+    const through = [...alone, 'sh', '-c', script, images]
+    const args = ['backup', 'drill', file, '--etcd', programOf('trixie', 'etcd')]
+    const says =
+      /Unpacked images hold \/var\/lib\/docker\/overlay2\/0\/diff\/usr\/local\/bin\/etcdutl, .*--etcdutl FILE/
+    is(await etcdDefrag(args, { through }), 69, says)
+    assert.deepEqual(await readdir(images), ['docker'])
+    await rm(images, { recursive: true })
   })
 
   test('with an etcd older than the data is refused', async () => {

@@ -8,7 +8,7 @@ import type { MemberRecord, Provenance } from '../../src/model/backup.js'
 import type { MemberId } from '../../src/model/member.js'
 import { complaintOf } from '../../src/restore/child.js'
 import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/restore/identity.js'
-import { compareMinors } from '../../src/restore/program.js'
+import { compareMinors, isWithinReach } from '../../src/restore/program.js'
 import { quote, shellLine } from '../../src/restore/shell.js'
 
 const memberRecord = (name: string, changes: Partial<MemberRecord> = {}): MemberRecord => ({
@@ -151,6 +151,14 @@ test('releases are compared by their numbers', () => {
   assert.ok(compareMinors('3.4.30', '3.5.0') < 0)
   assert.ok(compareMinors('3.10.0', '3.9.9') > 0)
   assert.equal(compareMinors('3.5.1', '3.5.30'), 0)
+  for (const [version, isIt] of [
+    ['3.4.1', true],
+    ['3.5.0', true],
+    ['3.6.0', false],
+    ['3.3.9', false],
+    ['4.5.0', false],
+  ] as const)
+    assert.equal(isWithinReach(version, '3.4.30'), isIt, version)
 })
 
 test('what a log says last is the complaint, and never a request with its key', () => {
