@@ -22,3 +22,14 @@ export async function inspectArchive(
   refuseMismatch(verified, provenance)
   return { verified, provenance }
 }
+
+/** Throws an `archive` fault where nothing would tell a damaged value, unless that is known. */
+export function refuseUnhashed({ path, hasTrailer }: Verified, force: boolean): void {
+  if (hasTrailer || force) return
+  throw new Failure({
+    kind: 'archive',
+    path,
+    problem:
+      "it ends without etcd's SHA-256, as a copy of a member's own file does, so that a damaged value would not be noticed; to take it all the same: --force-no-hash",
+  })
+}

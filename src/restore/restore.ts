@@ -5,8 +5,15 @@ import type { Provenance, Verified } from '../model/backup.js'
 import { describe, Failure, faultOf } from '../model/fault.js'
 import { complaintOf, runToEnd, wrapper } from './child.js'
 import { refuseWhileHeld } from './held.js'
-import { type Identity, identityOf, restoreArguments, tokenOf, type Wishes } from './identity.js'
-import { inspectArchive, refuseMissing } from './inspect.js'
+import {
+  type Identity,
+  identityOf,
+  refuseOddToken,
+  restoreArguments,
+  tokenOf,
+  type Wishes,
+} from './identity.js'
+import { inspectArchive, refuseMissing, refuseUnhashed } from './inspect.js'
 import { findProgram, type Program } from './program.js'
 import { shellLine } from './shell.js'
 import { inspectTarget, type Swapped, settle, swapIn, type Target } from './swap.js'
@@ -49,6 +56,7 @@ export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   const { file, dataDir, wishes, bump, signal, now, tell } = request
   // What costs nothing comes first: reading a large archive takes its time.
   await refuseMissing(file)
+  refuseOddToken(wishes)
   const target = await inspectTarget(dataDir)
   const described = await readProvenance(file)
   const identity = identityOf(wishes, described, hostname())
@@ -60,7 +68,6 @@ export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   const verifiedAt = now()
   refuseUnhashed(verified, request.forceNoHash)
   const token = tokenOf(wishes, verified.content.sha256)
-  refuseOddToken(token, wishes)
   const more = { token, bump, skipHash: !verified.hasTrailer }
   const program = await restorerFor(request, provenance, [
     'SNAPSHOT.db',
@@ -90,25 +97,6 @@ export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   } catch (error) {
     throw signal.aborted ? error : failureOf(error, dataDir)
   }
-}
-
-export function refuseUnhashed({ path, hasTrailer }: Verified, force: boolean): void {
-  if (hasTrailer || force) return
-  throw new Failure({
-    kind: 'archive',
-    path,
-    problem:
-      "it ends without etcd's SHA-256, as a copy of a member's own file does, so that a damaged value would not be noticed; to restore it all the same: --force-no-hash",
-  })
-}
-
-function refuseOddToken(token: string, { token: given }: Wishes): void {
-  if (given !== undefined && !/^[\w.-]{1,64}$/.test(token))
-    throw new Failure({
-      kind: 'config',
-      option: '--initial-cluster-token',
-      problem: `is ${JSON.stringify(token)}; expected letters, digits, dots and dashes`,
-    })
 }
 
 function restorerFor(

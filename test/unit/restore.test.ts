@@ -8,6 +8,7 @@ import type { MemberRecord, Provenance } from '../../src/model/backup.js'
 import type { MemberId } from '../../src/model/member.js'
 import { complaintOf } from '../../src/restore/child.js'
 import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/restore/identity.js'
+import { inSed } from '../../src/restore/oneLost.js'
 import { compareMinors, isWithinReach } from '../../src/restore/program.js'
 import { quote, shellLine } from '../../src/restore/shell.js'
 
@@ -56,6 +57,23 @@ describe('provenance', () => {
         holder[last] = wrong
         assert.throws(() => provenanceOf(JSON.parse(JSON.stringify(copy))), /./, `${path.join('.')} ${wrong}`)
       }
+  })
+
+  test('whose names or URLs could do more on a command line than be themselves is refused by the field', () => {
+    for (const [changes, field] of [
+      [{ name: '-rf' }, 'name'],
+      [{ name: 'm\u202e1' }, 'name'],
+      [{ peerUrls: ['https://h:1|e touch /x'] }, 'peerUrls\\[0\\]'],
+      [{ peerUrls: ['https://h:1,m9=https://i:1'] }, 'peerUrls\\[0\\]'],
+      [{ clientUrls: ['https://h:1/$(x)'] }, 'clientUrls\\[0\\]'],
+    ] as const)
+      assert.throws(
+        () => provenanceOf(withMembers(memberRecord('m1', changes))),
+        new RegExp(`cluster\\.members\\[0\\]\\.${field} is `),
+      )
+    const urls = ['https://[fd00::1]:2380', 'http://host-1.example:2380/', 'unix://peer:1']
+    const record = memberRecord('m1', { name: 'node 1', peerUrls: urls })
+    assert.deepEqual(provenanceOf(withMembers(record)).cluster.members, [record])
   })
 
   test('of any JSON is refused or understood, and nothing else', () => {
@@ -124,6 +142,19 @@ test('a line for a shell gives each word back as it was', () => {
     { numRuns: 50 },
   )
   assert.equal(quote(''), "''")
+})
+
+test('sed puts in what it is given', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme' }).filter(words => !words.includes('\0')),
+      words => {
+        const options = { encoding: 'utf8', input: 'x\n' } as const
+        assert.equal(execFileSync('sed', [`s|x|${inSed(words)}|`], options), `${words}\n`)
+      },
+    ),
+    { numRuns: 50, examples: [['a|b&c\\1\n|e id']] },
+  )
 })
 
 test('flags for a restore are taken as etcd takes them', () => {
