@@ -7,6 +7,7 @@ import { shownJson, verifiedJson } from '../report/backupJson.js'
 import { shownText, verifiedText } from '../report/backupText.js'
 import { Gauge } from '../report/gauge.js'
 import { colorsFor } from '../report/text.js'
+import { refuseUnhashed } from '../restore/inspect.js'
 import type { Command, Context } from './command.js'
 
 /** `etcd-defrag backup verify`: throws an `archive` fault unless all of the file is as etcd wrote it. */
@@ -15,6 +16,7 @@ export const verifyCommand: Command = context =>
     const provenance = await readProvenance(path)
     const verified = await verify(path, watch)
     refuseMismatch(verified, provenance)
+    refuseUnhashed(verified, context.own['force-no-hash'])
     return {
       json: () => verifiedJson(verified, provenance, elapsed()),
       text: () => verifiedText(verified, provenance, elapsed()),

@@ -93,7 +93,7 @@ export const commandOptions = {
     fallback: 'false',
   },
   'force-no-hash': {
-    commands: ['backup restore', 'backup drill'],
+    commands: ['backup restore', 'backup drill', 'backup verify'],
     group: 'Restore',
     shape: '',
     about: "take a file that ends without etcd's SHA-256, such as a copy of a member's own",
