@@ -14,7 +14,8 @@ const KUBEADM_CLIENT = ['ca.crt', 'healthcheck-client.crt', 'healthcheck-client.
 export async function planRestore(context: Context): Promise<number> {
   const { config, out, own, stop } = context
   const archive = fileOf(context)
-  const { verified, provenance } = await inspectArchive(archive, stop)
+  await using inspected = await inspectArchive(archive, { signal: stop })
+  const { verified, provenance } = inspected
   refuseUnhashed(verified, own['force-no-hash'])
   const wishes = wishesOf(context)
   refuseOddToken(wishes)

@@ -7,7 +7,7 @@ import { restoreArguments } from './identity.js'
 import { inspectArchive, refuseUnhashed } from './inspect.js'
 import { findProgram, type Program } from './program.js'
 import { type Reading, readStore } from './reading.js'
-import { runRestorer, whereToGet } from './restore.js'
+import { DATA, runRestorer, SNAPSHOT, whereToGet } from './restore.js'
 import { unpack } from './unpack.js'
 import { isInMemory, refuseWithoutRoom, WorkFolder } from './workFolder.js'
 
@@ -57,7 +57,8 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
   const folder = await folderFor(request)
   tell(`verifying ${file}`)
   const begun = now()
-  const { verified, provenance } = await inspectArchive(file, signal)
+  await using inspected = await inspectArchive(file, { signal })
+  const { verified, provenance } = inspected
   const verifiedAt = now()
   refuseUnhashed(verified, request.forceNoHash)
   const { restorer, etcd } = await programsFor(request, provenance)
@@ -65,23 +66,22 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
   try {
     await using work = await WorkFolder.create(folder, 'drill')
     tell(`decompressing into ${work.path}`)
-    const snapshot = join(work.path, 'snapshot.db')
-    await unpack(verified, snapshot, signal)
+    await unpack(inspected, join(work.inside, SNAPSHOT), signal)
     const unpackedAt = now()
     tell(`restoring with ${restorer.path} (${restorer.name} ${restorer.version})`)
-    const dataDir = join(work.path, 'data')
     const token = `drill-${verified.content.sha256.slice(0, 12)}`
-    const more = { token, dataDir, bump: 0, skipHash: !verified.hasTrailer }
-    await runRestorer(restorer, snapshot, restoreArguments(identity, more), signal, true)
+    const more = { token, dataDir: DATA, bump: 0, skipHash: !verified.hasTrailer }
+    await runRestorer(restorer, work, restoreArguments(identity, more), signal, true)
     const restoredAt = now()
     tell(`starting ${etcd.path} (etcd ${etcd.version}) on it`)
-    await using server = await DrillEtcd.start(etcd, work.path, verified.content.bytes, signal)
+    await using server = await DrillEtcd.start(etcd, work.inside, verified.content.bytes, signal)
     const startedAt = now()
     tell('reading it')
     const reading = await readStore(server.socket, expectedRevision(verified, provenance), request)
     const readAt = now()
     const peakMemory = await server.peakMemory()
     await server.stop()
+    await work.remove()
     const tookMs = {
       verify: verifiedAt - begun,
       unpack: unpackedAt - verifiedAt,

@@ -16,7 +16,7 @@ import {
 import { inspectArchive, refuseMissing, refuseUnhashed } from './inspect.js'
 import { findProgram, type Program } from './program.js'
 import { shellLine } from './shell.js'
-import { inspectTarget, type Swapped, settle, swapIn, type Target } from './swap.js'
+import { HalfSwapped, inspectTarget, type Swapped, settle, swapIn, type Target } from './swap.js'
 import { unpack } from './unpack.js'
 import { refuseWithoutRoom, WorkFolder } from './workFolder.js'
 
@@ -58,13 +58,14 @@ export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   await refuseMissing(file)
   refuseOddToken(wishes)
   const target = await inspectTarget(dataDir)
-  const described = await readProvenance(file)
-  const identity = identityOf(wishes, described, hostname())
+  identityOf(wishes, await readProvenance(file), hostname()) // throws where a flag is missing
   await refuseWhileHeld(dataDir, signal)
 
   tell(`verifying ${file}`)
   const begun = now()
-  const { verified, provenance } = await inspectArchive(file, signal)
+  await using inspected = await inspectArchive(file, { signal })
+  const { verified, provenance } = inspected
+  const identity = identityOf(wishes, provenance, hostname())
   const verifiedAt = now()
   refuseUnhashed(verified, request.forceNoHash)
   const token = tokenOf(wishes, verified.content.sha256)
@@ -78,22 +79,22 @@ export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   try {
     await using work = await WorkFolder.create(target.parent, 'restore')
     tell(`decompressing into ${work.path}`)
-    const snapshot = join(work.path, 'snapshot.db')
-    await unpack(verified, snapshot, signal)
+    await unpack(inspected, join(work.inside, SNAPSHOT), signal)
     const unpackedAt = now()
     tell(`restoring with ${program.path} (${program.name} ${program.version})`)
-    const fresh = join(work.path, 'data')
-    await runRestorer(program, snapshot, restoreArguments(identity, { ...more, dataDir: fresh }), signal)
+    const fresh = join(work.inside, DATA)
+    await runRestorer(program, work, restoreArguments(identity, { ...more, dataDir: DATA }), signal)
     await settle(target.kind === 'mount' ? join(fresh, 'member') : fresh, target)
     await refuseWhileHeld(dataDir, signal) // somebody may have started etcd meanwhile
     signal.throwIfAborted() // from here on it takes two renames
     const swapped = await swapIn(fresh, target, new Date(now()))
+    const warnings = [...target.notes, ...swapped.warnings, ...(await removed(work))]
     const tookMs = {
       verify: verifiedAt - begun,
       unpack: unpackedAt - verifiedAt,
       restore: now() - unpackedAt,
     }
-    return { ...swapped, identity, token, program, verified, provenance, target, tookMs }
+    return { ...swapped, warnings, identity, token, program, verified, provenance, target, tookMs }
   } catch (error) {
     throw signal.aborted ? error : failureOf(error, dataDir)
   }
@@ -125,23 +126,35 @@ export function whereToGet(
   return `Get it from Debian's packages ${packages}, from the release archive of ${release} at https://github.com/etcd-io/etcd/releases, or on a kubeadm node from etcd's image (crictl images | grep etcd; ctr -n k8s.io images mount IMAGE /mnt, then /mnt/usr/local/bin/${name}), and name it with --${name} FILE${would}`
 }
 
-/** Makes a data directory of a snapshot. Throws a `restore` fault with what the program said last. */
+/** The data is in place by then, so that what is left of us is no failure. */
+const removed = (work: WorkFolder): Promise<readonly string[]> =>
+  work.remove().then(
+    () => [],
+    error => [`${work.path} could not be removed (${error.code ?? error}); it holds a copy of the data`],
+  )
+
+/** In the work folder, where what restores works too. */
+export const SNAPSHOT = 'snapshot.db'
+export const DATA = 'data'
+
+/** Makes a data directory of the snapshot. Throws a `restore` fault with what the program said last. */
 export async function runRestorer(
   program: Program,
-  snapshot: string,
+  work: WorkFolder,
   args: readonly string[],
   signal: AbortSignal,
   gentle = false,
 ): Promise<void> {
-  const command = [...(await wrapper({ gentle })), program.path, 'snapshot', 'restore', snapshot, ...args]
-  const { exitCode, stderr, stdout } = await runToEnd(command, { signal })
+  const command = [...(await wrapper({ gentle })), program.path, 'snapshot', 'restore', SNAPSHOT, ...args]
+  const { exitCode, stderr, stdout } = await runToEnd(command, { signal, cwd: work.inside })
   if (exitCode === 0) return
   const problem = `${program.path} ended with ${exitCode ?? 'a signal'}: ${complaintOf(`${stdout}\n${stderr}`)}`
   throw new Failure({ kind: 'restore', problem })
 }
 
 function failureOf(thrown: unknown, dataDir: string): Failure {
-  if (thrown instanceof Failure && thrown.fault.kind !== 'restore') return thrown
+  if (thrown instanceof HalfSwapped || (thrown instanceof Failure && thrown.fault.kind !== 'restore'))
+    return thrown
   const { code } = thrown as NodeJS.ErrnoException
   const what =
     thrown instanceof Failure ? describe(thrown.fault) : code === undefined ? undefined : String(thrown)

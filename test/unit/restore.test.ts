@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { provenanceOf } from '../../src/backup/provenance.js'
@@ -11,6 +13,8 @@ import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/re
 import { inSed } from '../../src/restore/oneLost.js'
 import { compareMinors, isWithinReach } from '../../src/restore/program.js'
 import { quote, shellLine } from '../../src/restore/shell.js'
+import { HalfSwapped, inspectTarget, swapIn } from '../../src/restore/swap.js'
+import { temporary } from './fixtures.js'
 
 const memberRecord = (name: string, changes: Partial<MemberRecord> = {}): MemberRecord => ({
   id: `a${name.slice(1)}` as MemberId,
@@ -176,6 +180,24 @@ test('flags for a restore are taken as etcd takes them', () => {
   assert.throws(() => peerUrls('https://h:99999'), /expected peer URLs/)
   for (const wrong of ['0', '-1', '1e9', '1.5', '9'.repeat(16)])
     assert.throws(() => revisions(wrong), /whole number/)
+})
+
+test('where neither the new data nor the old can be put in place, it is said where the old is', async () => {
+  await using folder = await temporary()
+  const dataDir = join(folder.path, 'an etcd')
+  await mkdir(dataDir)
+  const target = await inspectTarget(dataDir)
+  let moves = 0
+  const swap = swapIn(join(folder.path, 'none'), target, new Date(0), async (from, to) => {
+    if (++moves > 1) throw new Error('EIO')
+    await rename(from, to)
+  })
+  const aside = `${dataDir}.before-restore-19700101T000000Z`
+  await assert.rejects(swap, (error: Error) => {
+    assert.ok(error instanceof HalfSwapped)
+    assert.ok(error.message.endsWith(`whole in ${aside}. Put it back with: mv -T '${aside}' '${dataDir}'`))
+    return true
+  })
 })
 
 test('releases are compared by their numbers', () => {
