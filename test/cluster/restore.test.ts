@@ -437,6 +437,27 @@ exec ${programOf('trixie', 'etcdutl')} "$@"
     }
   })
 
+  test('refuses while the kubelet or systemd is about to start etcd there', { skip: noRoot }, async () => {
+    const dir = await stopped()
+    const node = await mkdtemp(join(folder, 'node-'))
+    await mkdir(join(node, 'kubernetes/manifests'), { recursive: true })
+    const link = join(node, 'link')
+    await symlink(join(dir, '..'), link)
+    const args = ['backup', 'restore', file, '--data-dir', dir, ...etcdutl]
+    for (const name of [`${dir}/`, join(link, 'etcd')]) {
+      const pod = { spec: { containers: [{ command: ['etcd', `--data-dir=${name}`] }] } }
+      await writeFile(join(node, 'kubernetes/manifests/etcd.yaml'), JSON.stringify(pod))
+      const script = 'mount -t overlay -o lowerdir="$0":/etc overlay /etc && exec "$@"'
+      const through = ['unshare', '--mount', '--', 'sh', '-c', script, node]
+      is(await etcdDefrag(args, { through }), 69, /the kubelet starts etcd on it at any moment/)
+    }
+    const states = 'ActiveState=activating\nSubState=auto-restart'
+    await writeFile(join(node, 'systemctl'), `#!/bin/sh\nprintf '${states}\\n'\n`, { mode: 0o755 })
+    const script = 'mount -t overlay -o lowerdir="$0":/usr/bin overlay /usr/bin && exec "$@"'
+    const through = ['unshare', '--mount', '--', 'sh', '-c', script, node]
+    is(await etcdDefrag(args, { through }), 69, /stop it with: systemctl stop etcd/)
+  })
+
   test('takes a copy of a member’s own file by force', async () => {
     const dir = await stopped()
     const path = join(await mkdtemp(join(folder, 'archive-')), 'db')
