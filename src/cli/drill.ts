@@ -15,6 +15,7 @@ export const drillCommand: Command = async context => {
     etcd: own.etcd,
     dataDirs: await ownDataDirs(context),
     forceNoHash: own['force-no-hash'],
+    user: config.user,
     now: Date.now,
     random: Math.random,
     signal: stop,
@@ -31,7 +32,10 @@ function drillText(result: DrillResult): string {
   const { keys, store } = reading
   const at = provenance === undefined ? '' : `, of ${provenance.takenAt}`
   const lines: readonly (readonly [string, string])[] = [
-    ['drill', `${verified.path}${at}: it restores, and what comes of it serves`],
+    [
+      'drill',
+      `${verified.path}${at}: ${keys.kind === 'read' ? 'it restores, and what comes of it serves' : 'it restores and starts; not read, since authentication is on'}`,
+    ],
     [
       'content',
       `${bytes(verified.content.bytes)} in ${bytes(verified.archive.bytes)}${store === undefined ? '' : `; ${bytes(store.dbSize)} restored`}`,
@@ -41,7 +45,7 @@ function drillText(result: DrillResult): string {
       'keys',
       keys.kind === 'read'
         ? `${keys.count}, each read by etcd; ${keys.sampled} of them at random read with their values`
-        : 'not read: authentication is on, and without a user etcd gives nothing away',
+        : 'not one was read: set --user and --password-file to one that may read all of it',
     ],
     ...(store === undefined || store.alarms.length === 0
       ? []
@@ -73,7 +77,7 @@ const drillJson = ({ verified, provenance, restorer, etcd, reading, peakMemory, 
   dbSize: reading.store?.dbSize ?? null,
   keys: reading.keys.kind === 'read' ? reading.keys.count : null,
   sampled: reading.keys.kind === 'read' ? reading.keys.sampled : 0,
-  authentication: reading.keys.kind === 'locked',
+  read: reading.keys.kind === 'read',
   alarms: reading.store?.alarms ?? [],
   programs: { restorer, etcd },
   peakMemory: peakMemory ?? null,

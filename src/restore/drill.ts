@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { strangerTo } from '../backup/files.js'
 import type { Provenance, Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
+import type { User } from '../system/etcd/storeReader.js'
+import { refuseUnbound } from './child.js'
 import { DrillEtcd } from './drillEtcd.js'
 import { restoreArguments } from './identity.js'
 import { inspectArchive, refuseUnhashed } from './inspect.js'
@@ -19,6 +22,8 @@ export type DrillRequest = Readonly<{
   /** Where this node's etcd has its data. */
   dataDirs: readonly string[]
   forceNoHash: boolean
+  /** To read with where the data has authentication on. */
+  user: User
   now(): number
   random(): number
   signal: AbortSignal
@@ -55,6 +60,7 @@ const identity = { name: 'drill', peerUrls: [PEER], cluster: [{ name: 'drill', u
 export async function drill(request: DrillRequest): Promise<DrillResult> {
   const { file, signal, now, tell } = request
   const folder = await folderFor(request)
+  await refuseUnbound()
   tell(`verifying ${file}`)
   const begun = now()
   await using inspected = await inspectArchive(file, { signal })
@@ -108,8 +114,9 @@ async function folderFor({ file, drillDir }: DrillRequest): Promise<string> {
     throw refuse(`${folder} cannot be used (${error.code ?? error})`)
   })
   if (!there.isDirectory()) throw refuse(`${folder} is not a folder`)
-  if ((there.mode & 0o1002) === 0o002)
-    throw refuse(`anybody may rename what is in ${folder}; name a folder of root's`)
+  const stranger = await strangerTo(there)
+  if (stranger !== undefined)
+    throw refuse(`${stranger} may rename what is in ${folder}; name a folder that is root's alone`)
   if (drillDir === undefined && (await isInMemory(folder)))
     throw refuse(
       `${folder}, where the archive is, is in memory, and a database is large; name a folder on a disk`,

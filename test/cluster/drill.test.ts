@@ -78,10 +78,7 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       const client = await clientOf(cluster)
       const keys = (await client.getAll().keys()).length
       client.close()
-      assert.deepEqual(
-        [report.keys, report.sampled, report.authentication],
-        [keys, Math.min(100, keys), false],
-      )
+      assert.deepEqual([report.keys, report.sampled, report.read], [keys, Math.min(100, keys), true])
       assert.equal(report.revision, before?.Status.header.revision)
       assert.ok(report.peakMemory > 10e6 && report.peakMemory < 500e6)
       const [now] = await cluster.status()
@@ -119,7 +116,7 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       await ended
     })
 
-    test('of a plain snapshot with users: it serves, and gives nothing away', async () => {
+    test('of a plain snapshot with users: it starts, and is read by a user', async () => {
       await using own = await Cluster.start({ suite, size: 1 })
       await own.etcdctl(['put', '/registry/a', 'b'])
       await own.etcdctl(['user', 'add', 'root:secret'])
@@ -133,7 +130,19 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       )
       const ended = await drill(snapshot, ...programs(suite), '--output', 'json')
       const report = documentOf(ended)
-      assert.deepEqual([ended.code, report.authentication, report.keys], [0, true, null], ended.stderr)
+      assert.deepEqual([ended.code, report.read, report.keys], [0, false, null], ended.stderr)
+      assert.match(
+        (await drill(snapshot, ...programs(suite))).stdout,
+        /it restores and starts; not read, since/,
+      )
+      const readBy = async (password: string) => {
+        await writeFile(join(own.folder, 'password'), password, { mode: 0o600 })
+        const user = ['--user', 'root', '--password-file', join(own.folder, 'password')]
+        return documentOf(await drill(snapshot, ...programs(suite), ...user, '--output', 'json'))
+      }
+      const { read, keys, sampled } = await readBy('secret')
+      assert.deepEqual([read, keys, sampled], [true, 1, 1])
+      assert.equal((await readBy('of before')).read, false)
     })
   })
 
@@ -232,6 +241,20 @@ exec ${programOf('trixie', 'etcd')} "$@"
 
   test('with an etcd older than the data is refused', async () => {
     is(await drill(file, ...programs('bookworm')), 69, /--etcd: .* is older than the data/)
+  })
+
+  test('where its etcd could outlive it, or others could swap its folder, is refused', {
+    skip: noRoot,
+  }, async () => {
+    const script = 'mount --bind /dev/null "$(command -v setpriv)" && exec "$@"'
+    const through = ['unshare', '--mount', '--', 'sh', '-c', script, 'sh']
+    is(await etcdDefrag(['backup', 'drill', file, ...trixie], { through }), 69, /install util-linux/)
+    const loose = await mkdtemp(join(folder, 'loose-'))
+    await chmod(loose, 0o1777)
+    is(await drill(file, ...trixie, '--drill-dir', loose), 69, /anybody may rename what is in/)
+    await chmod(loose, 0o700)
+    await run('chown', ['12345', loose])
+    is(await drill(file, ...trixie, '--drill-dir', loose), 69, /user 12345 may rename what is in/)
   })
 
   test('in memory, or where there is no room, is refused', { skip: noRoot }, async () => {
