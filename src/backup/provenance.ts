@@ -84,7 +84,7 @@ const memberUrl = (value: unknown, what: string): string =>
   matching(
     value,
     what,
-    /^(https?:\/\/(\[[0-9a-fA-F:.%]+\]|[\w.-]+):\d{1,5}\/?|unixs?:\/\/[\w./:-]+)$/,
+    /^(https?:\/\/(\[[\w:.%-]+\]|[\w.-]+):\d{1,5}\/?|unixs?:\/\/[\w./:-]+)$/,
     'a URL such as https://10.0.0.1:2380',
   )
 

@@ -50,7 +50,8 @@ export type RestoreResult = Swapped &
 
 /**
  * Puts a member's data directory made from the archive in the place of `dataDir`, whose old data is kept beside it.
- * Throws `Failure`; then, and when `signal` aborts it, `dataDir` is as it was and nothing of ours is left.
+ * Throws `Failure`; then, and when `signal` aborts it, `dataDir` is as it was, but for `HalfSwapped`, which says where
+ * the old data is.
  */
 export async function restore(request: RestoreRequest): Promise<RestoreResult> {
   const { file, dataDir, wishes, bump, signal, now, tell } = request

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -10,11 +11,14 @@ import type { MemberRecord, Provenance } from '../../src/model/backup.js'
 import type { MemberId } from '../../src/model/member.js'
 import { complaintOf } from '../../src/restore/child.js'
 import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/restore/identity.js'
+import { inspectArchive } from '../../src/restore/inspect.js'
 import { inSed } from '../../src/restore/oneLost.js'
 import { compareMinors, isWithinReach } from '../../src/restore/program.js'
 import { quote, shellLine } from '../../src/restore/shell.js'
 import { HalfSwapped, inspectTarget, swapIn } from '../../src/restore/swap.js'
-import { temporary } from './fixtures.js'
+import { unpack } from '../../src/restore/unpack.js'
+import { smallDatabase } from '../lab/boltFile.js'
+import { sha256, snapshotOf, temporary } from './fixtures.js'
 
 const memberRecord = (name: string, changes: Partial<MemberRecord> = {}): MemberRecord => ({
   id: `a${name.slice(1)}` as MemberId,
@@ -87,6 +91,50 @@ describe('provenance', () => {
       }),
     )
   })
+})
+
+test('an archive that a backup replaces while it is read is read again, and stays the one that was read', async () => {
+  await using folder = await temporary()
+  const path = join(folder.path, 'backup.db')
+  const files = [1, 2].map(seed => snapshotOf(smallDatabase({ seed })))
+  const provenances = files.map(file => ({
+    ...made,
+    archive: { bytes: file.length, sha256: sha256(file) },
+    content: { bytes: file.length - 32, sha256: sha256(file.subarray(0, -32)) },
+  }))
+  const put = (name: string, content: string | Buffer | undefined) => {
+    writeFileSync(`${name}.new`, content ?? '')
+    renameSync(`${name}.new`, name)
+  }
+  const signal = new AbortController().signal
+  const putBoth = (i: number) => {
+    put(`${path}.json`, JSON.stringify(provenances[i]))
+    put(path, files[i])
+  }
+  // Begun between its two renames, in either order, or before both.
+  for (const [archive, provenance, result] of [
+    [0, 1, 1],
+    [1, 0, 1],
+    [0, 0, 0],
+  ] as const) {
+    putBoth(provenance)
+    put(path, files[archive])
+    let isPut = false
+    const tell = () => {
+      if (!isPut) putBoth(1)
+      isPut = true
+    }
+    await using inspected = await inspectArchive(path, { signal, tell })
+    assert.deepEqual(inspected.provenance?.archive, provenances[result]?.archive)
+    assert.deepEqual(inspected.verified.archive, provenances[result]?.archive)
+    rmSync(path)
+    const unpacked = join(folder.path, `${archive}${provenance}`)
+    await unpack(inspected, unpacked, signal)
+    assert.equal(sha256(readFileSync(unpacked)), provenances[result]?.archive.sha256)
+  }
+  putBoth(0)
+  put(path, files[1])
+  await assert.rejects(inspectArchive(path, { signal }), /do not belong together/)
 })
 
 describe('who is restored', () => {
