@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import {
   access,
   type FileHandle,
@@ -141,6 +141,13 @@ export function writeProblem(folder: string, { code, message }: NodeJS.ErrnoExce
   return known[code ?? '']
 }
 
+/** Who beside root and us may swap what lies in a folder, sticky or not; undefined for nobody. */
+export async function strangerTo({ mode, uid }: Stats): Promise<'anybody' | `user ${number}` | undefined> {
+  if ((mode & 0o002) !== 0) return 'anybody'
+  const own = (await stat('/proc/self')).uid
+  return uid === 0 || uid === own ? undefined : `user ${uid}`
+}
+
 /** Throws a `backup` fault where no archive could ever be put in place; touches nothing. */
 export async function checkTarget(target: string): Promise<void> {
   const fail = (problem: string, cause?: unknown) =>
@@ -152,15 +159,14 @@ export async function checkTarget(target: string): Promise<void> {
     )
   })
   if (!folder.isDirectory()) throw fail(`${dirname(target)} is not a folder; set --backup-path`)
-  // A folder that anybody may write to lets anybody swap the archive, sticky or not.
-  if ((folder.mode & 0o002) !== 0)
+  const stranger = await strangerTo(folder)
+  if (stranger === 'anybody')
     throw fail(
       `anybody may write to its folder ${dirname(target)} (mode ${(folder.mode & 0o7777).toString(8)}), and the archive holds every secret; chmod o-w it or set --backup-path`,
     )
-  const owner = (await stat('/proc/self')).uid
-  if (folder.uid !== 0 && folder.uid !== owner)
+  if (stranger !== undefined)
     throw fail(
-      `its folder ${dirname(target)} belongs to user ${folder.uid}, who can swap the archive; chown it or set --backup-path`,
+      `its folder ${dirname(target)} belongs to ${stranger}, who can swap the archive; chown it or set --backup-path`,
     )
   const present = await lstat(target).catch(() => undefined)
   if (present?.isSymbolicLink())

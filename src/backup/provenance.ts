@@ -81,12 +81,28 @@ function memberRecordOf(value: unknown, what: string): MemberRecord {
   if (typeof learner !== 'boolean') throw wrong(`${what}.learner`, learner, 'true or false')
   return {
     id: id(fields['id'], `${what}.id`) as MemberId,
-    name: text(fields['name'], `${what}.name`),
-    peerUrls: list(fields['peerUrls'], `${what}.peerUrls`, text),
-    clientUrls: list(fields['clientUrls'], `${what}.clientUrls`, text),
+    // A runbook is made of these: a name must not pass for a flag.
+    name: matching(fields['name'], `${what}.name`, /^(?!-)\P{C}*$/u, 'the name of a member'),
+    peerUrls: list(fields['peerUrls'], `${what}.peerUrls`, memberUrl),
+    clientUrls: list(fields['clientUrls'], `${what}.clientUrls`, memberUrl),
     learner,
   }
 }
+
+function matching(value: unknown, what: string, shape: RegExp, expected: string): string {
+  const found = text(value, what)
+  if (!shape.test(found)) throw wrong(what, value, expected)
+  return found
+}
+
+/** What etcd takes (etcd: client/pkg/types/urls.go, NewURLs): a host and a port and no path, or a socket. */
+const memberUrl = (value: unknown, what: string): string =>
+  matching(
+    value,
+    what,
+    /^(https?:\/\/(\[[\w:.%-]+\]|[\w.-]+):\d{1,5}\/?|unixs?:\/\/[\w./:-]+)$/,
+    'a URL such as https://10.0.0.1:2380',
+  )
 
 const wrong = (what: string, value: unknown, expected: string): Error =>
   new Error(`${what} is ${(JSON.stringify(value) ?? 'missing').slice(0, 60)}; expected ${expected}`)

@@ -15,6 +15,10 @@ export async function verify(path: string, watch: Watch): Promise<Verified> {
   return (await walkThrough(path, watch)).verified
 }
 
+/** The same of one that is open, and stays so. */
+export const verifyOpen = async (archive: Archive, watch: Watch): Promise<Verified> =>
+  (await walkOpen(archive, watch, {})).verified
+
 /** The same, and the walk with what it was asked to find beside. */
 export async function walkThrough(
   path: string,
@@ -22,6 +26,15 @@ export async function walkThrough(
   options: WalkOptions = {},
 ): Promise<{ verified: Verified; walk: Walk }> {
   await using archive = await Archive.open(path)
+  return await walkOpen(archive, watch, options) // before it is closed
+}
+
+async function walkOpen(
+  archive: Archive,
+  watch: Watch,
+  options: WalkOptions,
+): Promise<{ verified: Verified; walk: Walk }> {
+  const { path } = archive
   const check = new TrailerCheck()
   const walk = new Walk(options)
   const damage = await walked(archive, watch, walk, check)

@@ -2,19 +2,19 @@ import { resolve } from 'node:path'
 import { examine } from '../backup/examine.js'
 import type { Watch } from '../backup/open.js'
 import { readProvenance, refuseMismatch } from '../backup/provenance.js'
-import { verify } from '../backup/verify.js'
 import { shownJson, verifiedJson } from '../report/backupJson.js'
 import { shownText, verifiedText } from '../report/backupText.js'
 import { Gauge } from '../report/gauge.js'
 import { colorsFor } from '../report/text.js'
+import { inspectArchive, refuseUnhashed } from '../restore/inspect.js'
 import type { Command, Context } from './command.js'
 
 /** `etcd-defrag backup verify`: throws an `archive` fault unless all of the file is as etcd wrote it. */
 export const verifyCommand: Command = context =>
   look(context, 'verifying', async (path, watch, elapsed) => {
-    const provenance = await readProvenance(path)
-    const verified = await verify(path, watch)
-    refuseMismatch(verified, provenance)
+    await using inspected = await inspectArchive(path, watch)
+    const { verified, provenance } = inspected
+    refuseUnhashed(verified, context.own['force-no-hash'])
     return {
       json: () => verifiedJson(verified, provenance, elapsed()),
       text: () => verifiedText(verified, provenance, elapsed()),

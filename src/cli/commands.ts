@@ -66,7 +66,7 @@ export const commands = {
     about: 'try a backup: restore it aside, start etcd on it, read it, and remove all again',
     argument: '[FILE]',
     offline: true,
-    uses: ['backup-path'],
+    uses: ['backup-path', 'data-dir', 'user', 'password-file'],
     load: async () => (await import('./drill.js')).drillCommand,
   },
   pause: {

@@ -2,16 +2,20 @@ import { resolve } from 'node:path'
 import { bytes, span } from '../report/format.js'
 import { type DrillResult, drill } from '../restore/drill.js'
 import type { Command } from './command.js'
+import { ownDataDirs } from './restoreFlags.js'
 
 /** `etcd-defrag backup drill [FILE]`: whether the backup becomes an etcd again. The etcd that runs is not touched. */
-export const drillCommand: Command = async ({ config, out, own, stop, file }) => {
+export const drillCommand: Command = async context => {
+  const { config, out, own, stop, file } = context
   const isJson = config.values.output === 'json'
   const result = await drill({
     file: resolve(file ?? config.values['backup-path']),
     drillDir: own['drill-dir'] === undefined ? undefined : resolve(own['drill-dir']),
     etcdutl: own.etcdutl,
     etcd: own.etcd,
+    dataDirs: await ownDataDirs(context),
     forceNoHash: own['force-no-hash'],
+    user: config.user,
     now: Date.now,
     random: Math.random,
     signal: stop,
@@ -28,7 +32,10 @@ function drillText(result: DrillResult): string {
   const { keys, store } = reading
   const at = provenance === undefined ? '' : `, of ${provenance.takenAt}`
   const lines: readonly (readonly [string, string])[] = [
-    ['drill', `${verified.path}${at}: it restores, and what comes of it serves`],
+    [
+      'drill',
+      `${verified.path}${at}: ${keys.kind === 'read' ? 'it restores, and what comes of it serves' : 'it restores and starts; not read, since authentication is on'}`,
+    ],
     [
       'content',
       `${bytes(verified.content.bytes)} in ${bytes(verified.archive.bytes)}${store === undefined ? '' : `; ${bytes(store.dbSize)} restored`}`,
@@ -38,7 +45,7 @@ function drillText(result: DrillResult): string {
       'keys',
       keys.kind === 'read'
         ? `${keys.count}, each read by etcd; ${keys.sampled} of them at random read with their values`
-        : 'not read: authentication is on, and without a user etcd gives nothing away',
+        : 'not one was read: set --user and --password-file to one that may read all of it',
     ],
     ...(store === undefined || store.alarms.length === 0
       ? []
@@ -70,7 +77,7 @@ const drillJson = ({ verified, provenance, restorer, etcd, reading, peakMemory, 
   dbSize: reading.store?.dbSize ?? null,
   keys: reading.keys.kind === 'read' ? reading.keys.count : null,
   sampled: reading.keys.kind === 'read' ? reading.keys.sampled : 0,
-  authentication: reading.keys.kind === 'locked',
+  read: reading.keys.kind === 'read',
   alarms: reading.store?.alarms ?? [],
   programs: { restorer, etcd },
   peakMemory: peakMemory ?? null,

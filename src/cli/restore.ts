@@ -3,7 +3,7 @@ import { nextSteps } from '../restore/onNodes.js'
 import { type RestoreResult, restore } from '../restore/restore.js'
 import { isStaticPodNode } from '../restore/runtime.js'
 import type { Command, Context } from './command.js'
-import { bumpOf, dataDirOf, fileOf, wishesOf } from './restoreFlags.js'
+import { bumpOf, dataDirOf, fileOf, ownDataDirs, wishesOf } from './restoreFlags.js'
 import { planRestore } from './restorePlan.js'
 
 /** `etcd-defrag backup restore FILE`: a member's data directory from an archive. It asks no etcd. */
@@ -14,6 +14,7 @@ export const restoreCommand: Command = async context => {
   const result = await restore({
     file: fileOf(context),
     dataDir: dataDirOf(context),
+    dataDirs: await ownDataDirs(context),
     wishes: wishesOf(context),
     etcdutl: own.etcdutl,
     bump: bumpOf(context),

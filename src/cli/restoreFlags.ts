@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { discover } from '../config/discover.js'
 import { Failure } from '../model/fault.js'
 import type { Wishes } from '../restore/identity.js'
 import type { Context } from './command.js'
@@ -25,4 +26,10 @@ export function dataDirOf({ config }: Context): string {
       problem: `is needed: where etcd on this node has its data, such as ${config.values['data-dir']}`,
     })
   return resolve(config.values['data-dir'])
+}
+
+/** Where etcd on this node has its data: as configured, and as the node's own files say. */
+export async function ownDataDirs({ config }: Context): Promise<readonly string[]> {
+  const { found } = await discover()
+  return [config.values['data-dir'], ...(found['data-dir'] === undefined ? [] : [found['data-dir'].text])]
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { shown } from '../report/format.js'
-import { clusterOf, tokenOf } from '../restore/identity.js'
-import { inspectArchive } from '../restore/inspect.js'
+import { clusterOf, refuseOddToken, tokenOf } from '../restore/identity.js'
+import { inspectArchive, refuseUnhashed } from '../restore/inspect.js'
 import type { OnNode, Runbook, Way } from '../restore/onNodes.js'
 import { runbookOf } from '../restore/runbook.js'
 import { isStaticPodNode } from '../restore/runtime.js'
@@ -14,8 +14,11 @@ const KUBEADM_CLIENT = ['ca.crt', 'healthcheck-client.crt', 'healthcheck-client.
 export async function planRestore(context: Context): Promise<number> {
   const { config, out, own, stop } = context
   const archive = fileOf(context)
-  const { verified, provenance } = await inspectArchive(archive, stop)
+  await using inspected = await inspectArchive(archive, { signal: stop })
+  const { verified, provenance } = inspected
+  refuseUnhashed(verified, own['force-no-hash'])
   const wishes = wishesOf(context)
+  refuseOddToken(wishes)
   const { cluster, notes } = clusterOf(wishes, provenance)
   const runtime = own.runtime ?? ((await isStaticPodNode()) ? 'static-pod' : 'systemd')
   const { cacert, cert, key } = config.values
@@ -33,6 +36,10 @@ export async function planRestore(context: Context): Promise<number> {
     token: tokenOf(wishes, verified.content.sha256),
     dataDir: resolve(config.values['data-dir']),
     bump: bumpOf(context),
+    flags: [
+      ...(own['force-no-hash'] ? ['--force-no-hash'] : []),
+      ...(own.etcdutl === undefined ? [] : ['--etcdutl', own.etcdutl]),
+    ],
     runtime,
     client: Object.entries(files).flatMap(([flag, file]) =>
       file === undefined ? [] : [`--${flag}=${file}`],

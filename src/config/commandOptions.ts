@@ -93,7 +93,7 @@ export const commandOptions = {
     fallback: 'false',
   },
   'force-no-hash': {
-    commands: ['backup restore', 'backup drill'],
+    commands: ['backup restore', 'backup drill', 'backup verify'],
     group: 'Restore',
     shape: '',
     about: "take a file that ends without etcd's SHA-256, such as a copy of a member's own",
@@ -112,7 +112,7 @@ export const commandOptions = {
     commands: ['backup restore', 'backup drill'],
     group: 'Restore',
     shape: 'FILE',
-    about: "etcdutl or etcdctl to restore with, instead of the one found on this node or in etcd's image",
+    about: 'etcdutl or etcdctl to restore with, instead of the one found on this node',
     parse: orNone(path),
     fallback: '',
   },

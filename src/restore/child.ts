@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { Failure } from '../model/fault.js'
 import { exec, PATH } from '../system/exec.js'
 
 /** Never the caller's: etcd reads ETCD_*, etcdctl ETCDCTL_*, and a NOTIFY_SOCKET would tell systemd of a child's start. */
@@ -11,7 +12,7 @@ export const ENVIRONMENT = { PATH, LC_ALL: 'C', ETCDCTL_API: '3' }
  */
 export async function wrapper({ gentle }: { gentle: boolean }): Promise<readonly string[]> {
   const all = [
-    ['setpriv', '--pdeathsig', 'KILL', '--'],
+    BOUND,
     ...(gentle
       ? [
           ['ionice', '-c', '3'],
@@ -19,15 +20,24 @@ export async function wrapper({ gentle }: { gentle: boolean }): Promise<readonly
         ]
       : []),
   ]
-  const works = await Promise.all(
-    all.map(([program = '', ...args]) =>
-      exec(program, [...args, 'true'], AbortSignal.timeout(10_000)).then(
-        ({ exitCode }) => exitCode === 0,
-        () => false,
-      ),
-    ),
-  )
+  const works = await Promise.all(all.map(isHere))
   return all.filter((_, i) => works[i]).flat()
+}
+
+const BOUND = ['setpriv', '--pdeathsig', 'KILL', '--'] as const
+
+const isHere = ([program = '', ...args]: readonly string[]): Promise<boolean> =>
+  exec(program, [...args, 'true'], AbortSignal.timeout(10_000)).then(
+    ({ exitCode }) => exitCode === 0,
+    () => false,
+  )
+
+/** Throws a `refused` fault where an etcd that we start could outlive us, with every Secret in it. */
+export async function refuseUnbound(): Promise<void> {
+  if (await isHere(BOUND)) return
+  const problem =
+    "setpriv does not work here, without which the drill's etcd could outlive a drill that is killed; install util-linux (2.33 or later)"
+  throw new Failure({ kind: 'refused', check: 'program', problem })
 }
 
 export type Finished = Readonly<{ exitCode: number | null; stdout: string; stderr: string }>

@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { strangerTo } from '../backup/files.js'
 import type { Provenance, Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
+import type { User } from '../system/etcd/storeReader.js'
+import { refuseUnbound } from './child.js'
 import { DrillEtcd } from './drillEtcd.js'
 import { restoreArguments } from './identity.js'
-import { inspectArchive } from './inspect.js'
+import { inspectArchive, refuseUnhashed } from './inspect.js'
 import { findProgram, type Program } from './program.js'
 import { type Reading, readStore } from './reading.js'
-import { refuseUnhashed, runRestorer, whereToGet } from './restore.js'
+import { DATA, runRestorer, SNAPSHOT, whereToGet } from './restore.js'
 import { unpack } from './unpack.js'
 import { isInMemory, refuseWithoutRoom, WorkFolder } from './workFolder.js'
 
@@ -16,7 +19,11 @@ export type DrillRequest = Readonly<{
   drillDir: string | undefined
   etcdutl: string | undefined
   etcd: string | undefined
+  /** Where this node's etcd has its data. */
+  dataDirs: readonly string[]
   forceNoHash: boolean
+  /** To read with where the data has authentication on. */
+  user: User
   now(): number
   random(): number
   signal: AbortSignal
@@ -53,9 +60,11 @@ const identity = { name: 'drill', peerUrls: [PEER], cluster: [{ name: 'drill', u
 export async function drill(request: DrillRequest): Promise<DrillResult> {
   const { file, signal, now, tell } = request
   const folder = await folderFor(request)
+  await refuseUnbound()
   tell(`verifying ${file}`)
   const begun = now()
-  const { verified, provenance } = await inspectArchive(file, signal)
+  await using inspected = await inspectArchive(file, { signal })
+  const { verified, provenance } = inspected
   const verifiedAt = now()
   refuseUnhashed(verified, request.forceNoHash)
   const { restorer, etcd } = await programsFor(request, provenance)
@@ -63,23 +72,22 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
   try {
     await using work = await WorkFolder.create(folder, 'drill')
     tell(`decompressing into ${work.path}`)
-    const snapshot = join(work.path, 'snapshot.db')
-    await unpack(verified, snapshot, signal)
+    await unpack(inspected, join(work.inside, SNAPSHOT), signal)
     const unpackedAt = now()
     tell(`restoring with ${restorer.path} (${restorer.name} ${restorer.version})`)
-    const dataDir = join(work.path, 'data')
     const token = `drill-${verified.content.sha256.slice(0, 12)}`
-    const more = { token, dataDir, bump: 0, skipHash: !verified.hasTrailer }
-    await runRestorer(restorer, snapshot, restoreArguments(identity, more), signal, true)
+    const more = { token, dataDir: DATA, bump: 0, skipHash: !verified.hasTrailer }
+    await runRestorer(restorer, work, restoreArguments(identity, more), signal, true)
     const restoredAt = now()
     tell(`starting ${etcd.path} (etcd ${etcd.version}) on it`)
-    await using server = await DrillEtcd.start(etcd, work.path, verified.content.bytes, signal)
+    await using server = await DrillEtcd.start(etcd, work.inside, verified.content.bytes, signal)
     const startedAt = now()
     tell('reading it')
     const reading = await readStore(server.socket, expectedRevision(verified, provenance), request)
     const readAt = now()
     const peakMemory = await server.peakMemory()
     await server.stop()
+    await work.remove()
     const tookMs = {
       verify: verifiedAt - begun,
       unpack: unpackedAt - verifiedAt,
@@ -106,8 +114,9 @@ async function folderFor({ file, drillDir }: DrillRequest): Promise<string> {
     throw refuse(`${folder} cannot be used (${error.code ?? error})`)
   })
   if (!there.isDirectory()) throw refuse(`${folder} is not a folder`)
-  if ((there.mode & 0o1002) === 0o002)
-    throw refuse(`anybody may rename what is in ${folder}; name a folder of root's`)
+  const stranger = await strangerTo(there)
+  if (stranger !== undefined)
+    throw refuse(`${stranger} may rename what is in ${folder}; name a folder that is root's alone`)
   if (drillDir === undefined && (await isInMemory(folder)))
     throw refuse(
       `${folder}, where the archive is, is in memory, and a database is large; name a folder on a disk`,
@@ -116,14 +125,14 @@ async function folderFor({ file, drillDir }: DrillRequest): Promise<string> {
 }
 
 async function programsFor(
-  { etcdutl, etcd, signal }: DrillRequest,
+  { etcdutl, etcd, dataDirs, signal }: DrillRequest,
   provenance: Provenance | undefined,
 ): Promise<Readonly<{ restorer: Program; etcd: Program }>> {
   const dataVersion = provenance?.member.etcdVersion
   const need = { dataVersion, bump: false }
   const server = await findProgram(
     etcd,
-    { names: ['etcd'], option: '--etcd', need, signal },
+    { names: ['etcd'], option: '--etcd', need, dataDirs, signal },
     whereToGet('etcd', dataVersion),
   )
   // What restores must not be newer than what then reads it.
@@ -133,6 +142,7 @@ async function programsFor(
       names: ['etcdutl', 'etcdctl'],
       option: '--etcdutl',
       need: { ...need, dataVersion: dataVersion ?? server.version },
+      dataDirs,
       signal,
     },
     whereToGet('etcdutl', dataVersion),

@@ -1,5 +1,7 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants } from 'node:fs'
+import { open, readdir, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { ownId } from '../backup/files.js'
 import { readManifest } from '../config/manifest.js'
 import { Failure } from '../model/fault.js'
 import { exec } from '../system/exec.js'
@@ -31,8 +33,30 @@ export async function refuseWhileHeld(dataDir: string, signal: AbortSignal): Pro
       throw refuse('a process that cannot be seen from here holds the lock of its database; stop etcd first')
   }
   const manifest = await readManifest(MANIFEST).catch(() => undefined) // then it is for no kubelet either
-  if (manifest?.flags['data-dir'] === dataDir)
+  const ofPod = manifest?.flags['data-dir']
+  if (ofPod !== undefined && (await isSamePlace(ofPod, dataDir)))
     throw refuse(`the kubelet starts etcd on it at any moment; move the manifest away: mv ${MANIFEST} /root/`)
+  if (await isAboutToStart(signal))
+    throw refuse('systemd starts etcd.service again at any moment; stop it with: systemctl stop etcd')
+}
+
+/** By what is there, since links and slashes give it many names. */
+async function isSamePlace(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all(
+    [one, other].map(
+      path => stat(path, { bigint: true }).then(identityOf, () => undefined), // it is not there
+    ),
+  )
+  return a === undefined || b === undefined ? resolve(one) === resolve(other) : a === b
+}
+
+/** Between two attempts no process shows it (systemd.service(5), RestartSec=). Where there is no systemd, it starts none. */
+async function isAboutToStart(signal: AbortSignal): Promise<boolean> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(10_000)])
+  const args = ['show', '--property=ActiveState,SubState', 'etcd.service']
+  const told = await exec('systemctl', args, patience).catch(() => undefined)
+  signal.throwIfAborted()
+  return told?.exitCode === 0 && /=(activating|auto-restart)$/m.test(told.stdout)
 }
 
 async function filesBelow(folder: string): Promise<ReadonlySet<string>> {
@@ -48,10 +72,16 @@ async function filesBelow(folder: string): Promise<ReadonlySet<string>> {
 
 /** As bbolt locks it (bbolt: bolt_unix.go, `flock`); held from another PID namespace it shows nowhere else. */
 async function isLocked(database: string, signal: AbortSignal): Promise<boolean> {
-  const there = await stat(database).catch(() => undefined)
-  if (there?.isFile() !== true) return false // flock(1) would create it
-  const conflict = 75
-  const flock = ['--nonblock', '--conflict-exit-code', String(conflict), database, 'true']
-  const { exitCode } = await exec('flock', flock, signal)
-  return exitCode === conflict
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const handle = await open(database, flags).catch(() => undefined) // flock(1) would create it
+  if (handle === undefined) return false
+  try {
+    const conflict = 75
+    const file = `/proc/${await ownId()}/fd/${handle.fd}`
+    const flock = ['--nonblock', '--conflict-exit-code', String(conflict), file, 'true']
+    const { exitCode } = await exec('flock', flock, signal)
+    return exitCode === conflict
+  } finally {
+    await handle.close()
+  }
 }

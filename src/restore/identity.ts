@@ -1,4 +1,4 @@
-import type { Provenance } from '../model/backup.js'
+import type { MemberRecord, Provenance } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 
 export type NamedUrl = Readonly<{ name: string; url: string }>
@@ -47,7 +47,7 @@ export function clusterOf(
       '--initial-cluster',
       `is needed: two members were both named ${twice.name} (${voters.map(m => m.id).join(', ')})`,
     )
-  const [odd] = voters.filter(m => /[,=]/.test(m.name) || m.peerUrls.length === 0)
+  const [odd] = voters.filter(isOdd)
   if (odd !== undefined)
     throw config(
       '--initial-cluster',
@@ -57,6 +57,10 @@ export function clusterOf(
     throw config('--initial-cluster', 'is needed: the provenance names no voting member')
   return { cluster: voters.flatMap(m => m.peerUrls.map(url => ({ name: m.name, url }))), notes }
 }
+
+/** Neither --initial-cluster nor a line of etcd's manifest could carry it. */
+export const isOdd = ({ name, peerUrls }: MemberRecord): boolean =>
+  /[,=\s#'"]/.test(name) || peerUrls.length === 0
 
 export const namesOf = (cluster: readonly NamedUrl[]): readonly string[] => [
   ...new Set(cluster.map(({ name }) => name)),
@@ -93,6 +97,14 @@ function defaultName(names: readonly string[], provenance: Provenance | undefine
  */
 export const tokenOf = (wishes: Wishes, contentSha256: string): string =>
   wishes.token ?? `restored-${contentSha256.slice(0, 12)}`
+
+export function refuseOddToken({ token }: Wishes): void {
+  if (token !== undefined && !/^[\w.-]{1,64}$/.test(token))
+    throw config(
+      '--initial-cluster-token',
+      `is ${JSON.stringify(token)}; expected letters, digits, dots and dashes`,
+    )
+}
 
 export const initialClusterText = (cluster: readonly NamedUrl[]): string =>
   cluster.map(({ name, url }) => `${name}=${url}`).join(',')

@@ -33,6 +33,8 @@ export type RunbookRequest = Readonly<{
   token: string
   dataDir: string
   bump: number
+  /** Flags that each restore takes beside those of the cluster. */
+  flags: readonly string[]
   runtime: Runtime
   /** Certificate flags for etcdctl. */
   client: readonly string[]

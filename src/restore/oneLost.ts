@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { initialClusterText, type NamedUrl } from './identity.js'
+import { initialClusterText, isOdd, type NamedUrl } from './identity.js'
 import {
   hostOfUrl,
   type RunbookRequest,
@@ -18,7 +18,7 @@ import { quote, shellLine } from './shell.js'
  */
 export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest): readonly Way[] {
   const voters = provenance?.cluster.members.filter(m => !m.learner && m.name !== '') ?? []
-  if (voters.length < 3) return []
+  if (voters.length < 3 || voters.some(isOdd)) return []
   return voters.map((lost): Way => {
     const others = voters.filter(m => m !== lost)
     const endpoints = `--endpoints=${others.flatMap(m => m.clientUrls.slice(0, 1)).join(',')}`
@@ -90,9 +90,12 @@ const joining = (runtime: Runtime, cluster: string): readonly string[] =>
     : [
         shellLine([
           ...['sed', '-i', '-e', '/--initial-cluster-state=/d', '-e'],
-          `s|^\\( *- \\)--initial-cluster=.*|\\1--initial-cluster=${cluster}\\n\\1--initial-cluster-state=existing|`,
+          `s|^\\( *- \\)--initial-cluster=.*|\\1--initial-cluster=${inSed(cluster)}\\n\\1--initial-cluster-state=existing|`,
           `${STOPPED}/etcd.yaml`,
         ]),
         `grep -q -e --initial-cluster-state=existing ${STOPPED}/etcd.yaml && ${starting(runtime).join(' && ')}`,
         ...startingControlPlane,
       ]
+
+/** As the replacement between the bars of sed's `s` gives it back. */
+export const inSed = (text: string): string => text.replaceAll(/[\\&|\n]/g, '\\$&')

@@ -1,6 +1,6 @@
 import { describe, Failure, faultOf } from '../model/fault.js'
 import type { Alarm } from '../model/member.js'
-import { NeedsUser, StoreReader } from '../system/etcd/storeReader.js'
+import { NeedsUser, StoreReader, type User } from '../system/etcd/storeReader.js'
 
 /** What a restored store has shown of itself. */
 export type Reading = Readonly<{
@@ -8,22 +8,22 @@ export type Reading = Readonly<{
   store: Readonly<{ revision: number; dbSize: number /* bytes */; alarms: readonly Alarm[] }> | undefined
   keys: Readonly<
     | { kind: 'read'; count: number; sampled: number }
-    /** Authentication is on: etcd serves, and lets a stranger read nothing. */
+    /** Authentication is on, and the user, if any, may not read all of it: etcd serves, and nothing was read. */
     | { kind: 'locked' }
   >
 }>
 
 const SAMPLE = 100
 
-type Request = Readonly<{ random(): number; signal: AbortSignal }>
+type Request = Readonly<{ user: User; random(): number; signal: AbortSignal }>
 
 /** Throws a `restore` fault where it holds less than it should, or does not give what it holds. */
 export async function readStore(
   socket: string,
   revision: number,
-  { random, signal }: Request,
+  { user, random, signal }: Request,
 ): Promise<Reading> {
-  const reader = new StoreReader(socket)
+  const reader = new StoreReader(socket, user)
   const fail = (problem: string, cause?: unknown) =>
     new Failure({ kind: 'restore', problem: `the drill failed: ${problem}` }, cause)
   try {

@@ -120,7 +120,7 @@ const check = ({ archive, archiveSha256 }: RunbookRequest): readonly string[] =>
 ]
 
 export function restoreCommand(
-  { archive, cluster, token, dataDir, bump }: RunbookRequest,
+  { archive, cluster, token, dataDir, bump, flags }: RunbookRequest,
   name: string,
 ): string {
   const urls = cluster.filter(member => member.name === name).map(({ url }) => url)
@@ -132,6 +132,7 @@ export function restoreCommand(
     ...['--initial-advertise-peer-urls', urls.join(',')],
     ...['--initial-cluster-token', token],
     ...(bump > 0 ? ['--bump-revision', String(bump)] : ['--no-bump-revision']),
+    ...flags,
   ])
 }
 

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs'
 import { chmod, lchown, lstat, open, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Failure } from '../model/fault.js'
+import { shellLine } from './shell.js'
 
 type Owner = Readonly<{ uid: number; gid: number }>
 
@@ -17,6 +18,7 @@ export type Target = Readonly<{
   parent: string
   owner: Owner
   mode: number
+  notes: readonly string[]
 }>
 
 /** Throws a `refused` fault where no data directory can be put. */
@@ -34,9 +36,17 @@ export async function inspectTarget(dataDir: string): Promise<Target> {
     throw refuse(`cannot be looked at (${error.code})`, error)
   })
   const own = (await stat('/proc/self')).uid
+  const like = (old: Stats) => {
+    if (own !== 0 && old.uid !== own)
+      throw refuse(`belongs to user ${old.uid}, and only root can give it back to them; run as root`)
+    return { owner: { uid: old.uid, gid: old.gid }, mode: modeOf(old) }
+  }
   if (there === undefined) {
+    const aside = await newestAside(dataDir)
+    const at = { dataDir, kind: 'nothing', parent } as const
+    if (aside !== undefined) return { ...at, ...like(aside.stats), notes: [takenFrom(dataDir, aside.path)] }
     const gid = (await stat('/proc/self')).gid
-    return { dataDir, kind: 'nothing', parent, owner: { uid: own, gid }, mode: 0o700 }
+    return { ...at, owner: { uid: own, gid }, mode: 0o700, notes: [] }
   }
   if (there.isSymbolicLink()) throw refuse('is a symbolic link; name the folder that it leads to')
   if (!there.isDirectory()) throw refuse('is a file, and should be a folder or nothing')
@@ -52,17 +62,33 @@ export async function inspectTarget(dataDir: string): Promise<Target> {
         .join(', ')} and no folder member, so it is no data directory of etcd; name another`,
     )
   const isMount = await isMountPoint(dataDir)
-  const old = isMount && names.includes('member') ? await stat(join(dataDir, 'member')) : there
-  if (own !== 0 && old.uid !== own)
-    throw refuse(`belongs to user ${old.uid}, and only root can give it back to them; run as root`)
-  return {
-    dataDir,
-    kind: isMount ? 'mount' : 'folder',
-    parent: isMount ? dataDir : parent,
-    owner: { uid: old.uid, gid: old.gid },
-    mode: modeOf(old),
+  if (!isMount) return { dataDir, kind: 'folder', parent, ...like(there), notes: [] }
+  const at = { dataDir, kind: 'mount', parent: dataDir } as const
+  const member = join(dataDir, 'member')
+  if (names.includes('member')) {
+    const old = await lstat(member)
+    if (!old.isDirectory()) throw refuse('its member is no folder')
+    return { ...at, ...like(old), notes: [] }
   }
+  const aside = await newestAside(member)
+  if (aside === undefined) return { ...at, ...like(there), notes: [] }
+  return { ...at, ...like(aside.stats), notes: [takenFrom(member, aside.path)] }
 }
+
+/** What a restore set aside there, and was killed before it put anything in its place. */
+async function newestAside(place: string): Promise<Readonly<{ path: string; stats: Stats }> | undefined> {
+  const names = (await readdir(dirname(place))).filter(name => name.startsWith(`${basename(place)}${ASIDE}`))
+  for (const name of names.toSorted().toReversed()) {
+    const path = join(dirname(place), name)
+    const stats = await lstat(path)
+    if (stats.isDirectory()) return { path, stats }
+  }
+  return undefined
+}
+
+const ASIDE = '.before-restore-'
+const takenFrom = (place: string, aside: string): string =>
+  `${place} was not there, as after a restore that was killed; owner and mode are those of ${aside}`
 
 /** What may lie in an empty disk, or in a data directory whose data was set aside. */
 const isExpected = (name: string): boolean => /^(lost\+found|\..*|member\..*)$/.test(name)
@@ -92,7 +118,8 @@ const modeOf = ({ mode }: Stats): number => mode & 0o7777
 
 /**
  * Gives all below `folder` to the owner alone and puts it on the disk; `mode` is that of the folder itself. etcd leaves
- * it to the umask who else may read some of its files.
+ * it to the umask who else may read some of its files. Safe as root in a folder that only we can enter: no name in it
+ * is anybody else's to change, even when the file is theirs by now.
  */
 export async function settle(folder: string, { owner, mode }: Target): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
@@ -115,21 +142,33 @@ export type Swapped = Readonly<{
   warnings: readonly string[]
 }>
 
+/** The old data was set aside, and neither the new nor the old could be put in its place. */
+export class HalfSwapped extends Failure {}
+
 /**
  * Puts `fresh`, a whole data directory, in the place of the old data, which is kept under another name. Throws with
- * everything as it was.
+ * everything as it was, or `HalfSwapped`. rename(2) follows no link in the last part of a path.
  */
-export async function swapIn(fresh: string, target: Target, at: Date): Promise<Swapped> {
+export async function swapIn(
+  fresh: string,
+  target: Target,
+  at: Date,
+  move: typeof rename = rename,
+): Promise<Swapped> {
   const isMount = target.kind === 'mount'
   const place = isMount ? join(target.dataDir, 'member') : target.dataDir
   const made = isMount ? join(fresh, 'member') : fresh
   const isThere = await exists(place)
-  const aside = isThere ? await freeName(`${place}.before-restore-${stamp(at)}`) : undefined
-  if (aside !== undefined) await rename(place, aside)
+  const aside = isThere ? await freeName(`${place}${ASIDE}${stamp(at)}`) : undefined
+  if (aside !== undefined) await move(place, aside)
   try {
-    await rename(made, place)
+    await move(made, place)
   } catch (error) {
-    if (aside !== undefined) await rename(aside, place)
+    if (aside !== undefined)
+      await move(aside, place).catch(again => {
+        const problem = `nothing is at ${place} now: the restored data could not be put there (${error}), and the old data not be put back (${again}); it is whole in ${aside}. Put it back with: ${shellLine(['mv', '-T', aside, place])}`
+        throw new HalfSwapped({ kind: 'restore', problem }, error)
+      })
     throw error
   }
   const warnings = await sync(dirname(place)).then(

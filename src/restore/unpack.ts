@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { Archive } from '../backup/open.js'
-import type { Verified } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
+import type { Inspected } from './inspect.js'
 
 /**
  * Decodes the archive into `target`, mode 0600 from the first byte. Throws an `archive` fault when it is not what was
  * verified any more.
  */
-export async function unpack(verified: Verified, target: string, signal: AbortSignal): Promise<void> {
-  const { path, content } = verified
-  await using archive = await Archive.open(path)
+export async function unpack(
+  { archive, verified: { path, content } }: Inspected,
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
   const handle = await open(target, 'wx', 0o600)
   try {
     const hash = createHash('sha256')
@@ -26,7 +27,7 @@ export async function unpack(verified: Verified, target: string, signal: AbortSi
       throw new Failure({
         kind: 'archive',
         path,
-        problem: 'it was changed while it was read; does a backup run at the moment?',
+        problem: 'it was changed while it was read',
       })
     await handle.sync()
   } finally {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { lstat, mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freeBytes, isOurs, ownId, reserveOf } from '../backup/files.js'
 import { Failure } from '../model/fault.js'
@@ -9,37 +10,82 @@ type Purpose = 'restore' | 'drill'
 /** What etcd writes beside the database: two segments of its log, set aside at their full size (etcd: wal.SegmentSizeBytes). */
 const LOG_BYTES = 2 * 64 * 1024 * 1024
 
-/** A folder that nobody else can look into, removed with all that is in it when it goes out of scope. */
+/**
+ * A folder that nobody else can look into, removed with all that is in it when it goes out of scope.
+ *
+ * The folder around it may be another user's, such as a data directory that is a disk of its own. They cannot enter ours,
+ * but they can move it and put a link in its place. All work goes through an open descriptor of the folder itself, so that
+ * its name is used for two things only: mkdir(2), which takes no name that is there, and rmdir(2), which follows no link.
+ */
 export class WorkFolder implements AsyncDisposable {
+  /** For people. */
   readonly path: string
+  /** For programs; what they start finds it as its working folder. */
+  readonly inside: string
+  readonly #handle: FileHandle
+  #isOver = false
 
-  private constructor(path: string) {
+  private constructor(path: string, handle: FileHandle) {
     this.path = path
+    this.inside = insideOf(handle)
+    this.#handle = handle
   }
 
   /** Creates it in `parent`, after those that dead runs left there are removed. */
   static async create(parent: string, purpose: Purpose): Promise<WorkFolder> {
-    await removeDead(parent, purpose)
+    await removeDead(parent)
     const path = join(parent, `.etcd-defrag-${purpose}.${await ownId()}-${randomUUID().slice(0, 8)}`)
     await mkdir(path, { mode: 0o700 }) // never one that is there already
-    return new WorkFolder(path)
+    const handle = await openOwn(path)
+    if (handle !== undefined && (await readdir(insideOf(handle))).length === 0)
+      return new WorkFolder(path, handle)
+    await handle?.close()
+    const problem = `${path} is not the folder any more that was made there; who else works in ${parent}?`
+    throw new Failure({ kind: 'refused', check: 'workFolder', problem })
   }
 
+  async remove(): Promise<void> {
+    this.#isOver = true
+    await removeWith(this.#handle, this.path)
+  }
+
+  /** Does not hide what went wrong before: a later run removes what could not be removed now. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.path, { recursive: true, force: true, maxRetries: 3 })
+    if (!this.#isOver) await this.remove().catch(() => {})
   }
 }
 
-async function removeDead(parent: string, purpose: Purpose): Promise<void> {
-  const own = (await stat('/proc/self')).uid
+/** proc(5): leads to what is open, whatever has its name by now. */
+const insideOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`
+
+/** Undefined where there is no folder, or none that is ours alone. */
+async function openOwn(path: string): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+  const handle = await open(path, flags).catch(() => undefined)
+  if (handle === undefined) return undefined
+  const [{ uid, mode }, own] = [await handle.stat(), (await stat('/proc/self')).uid]
+  if (uid === own && (mode & 0o077) === 0) return handle
+  await handle.close()
+  return undefined
+}
+
+async function removeWith(handle: FileHandle, path: string): Promise<void> {
+  try {
+    for (const name of await readdir(insideOf(handle)))
+      await rm(join(insideOf(handle), name), { recursive: true, force: true, maxRetries: 3 })
+  } finally {
+    await handle.close()
+  }
+  await rmdir(path)
+}
+
+/** Those of every purpose; one that cannot be removed is in nobody's way. */
+async function removeDead(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const [, kind, owner] = /^\.etcd-defrag-(restore|drill)\.(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
-    if (kind !== purpose || owner === undefined) continue
-    const path = join(parent, name)
-    const found = await lstat(path).catch(() => undefined) // gone meanwhile
-    if (found?.isDirectory() !== true || found.uid !== own) continue
-    const lives = owner !== (await ownId()) && (await isOurs(owner))
-    if (!lives) await rm(path, { recursive: true, force: true, maxRetries: 3 })
+    const [, owner] = /^\.etcd-defrag-(?:restore|drill)\.(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
+    if (owner === undefined || (owner !== (await ownId()) && (await isOurs(owner)))) continue
+    const handle = await openOwn(join(parent, name))
+    if (handle !== undefined) await removeWith(handle, join(parent, name)).catch(() => {})
   }
 }
 

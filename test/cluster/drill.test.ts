@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -77,10 +78,7 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       const client = await clientOf(cluster)
       const keys = (await client.getAll().keys()).length
       client.close()
-      assert.deepEqual(
-        [report.keys, report.sampled, report.authentication],
-        [keys, Math.min(100, keys), false],
-      )
+      assert.deepEqual([report.keys, report.sampled, report.read], [keys, Math.min(100, keys), true])
       assert.equal(report.revision, before?.Status.header.revision)
       assert.ok(report.peakMemory > 10e6 && report.peakMemory < 500e6)
       const [now] = await cluster.status()
@@ -118,7 +116,7 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       await ended
     })
 
-    test('of a plain snapshot with users: it serves, and gives nothing away', async () => {
+    test('of a plain snapshot with users: it starts, and is read by a user', async () => {
       await using own = await Cluster.start({ suite, size: 1 })
       await own.etcdctl(['put', '/registry/a', 'b'])
       await own.etcdctl(['user', 'add', 'root:secret'])
@@ -132,7 +130,19 @@ for (const suite of ['trixie', 'bookworm', 'forky'] as const)
       )
       const ended = await drill(snapshot, ...programs(suite), '--output', 'json')
       const report = documentOf(ended)
-      assert.deepEqual([ended.code, report.authentication, report.keys], [0, true, null], ended.stderr)
+      assert.deepEqual([ended.code, report.read, report.keys], [0, false, null], ended.stderr)
+      assert.match(
+        (await drill(snapshot, ...programs(suite))).stdout,
+        /it restores and starts; not read, since/,
+      )
+      const readBy = async (password: string) => {
+        await writeFile(join(own.folder, 'password'), password, { mode: 0o600 })
+        const user = ['--user', 'root', '--password-file', join(own.folder, 'password')]
+        return documentOf(await drill(snapshot, ...programs(suite), ...user, '--output', 'json'))
+      }
+      const { read, keys, sampled } = await readBy('secret')
+      assert.deepEqual([read, keys, sampled], [true, 1, 1])
+      assert.equal((await readBy('of before')).read, false)
     })
   })
 
@@ -188,14 +198,63 @@ exec ${programOf('trixie', 'etcd')} "$@"
   })
 
   test('finds the programs of an etcd that runs', { skip: noRoot }, async () => {
-    await using _ = await Cluster.start({ size: 1, tls: false })
-    const ended = await drill(file)
+    await using cluster = await Cluster.start({ size: 1, tls: false })
+    const ended = await drill(file, '--data-dir', cluster.members[0]?.dataDir ?? '')
     assert.equal(ended.code, 0, ended.stderr)
     assert.match(ended.stdout, /with {6}\/.*\/etcdutl \(etcdutl 3\.5\.\d+\), \/.*\/etcd \(etcd 3\.5\.\d+\)/)
   })
 
+  test('runs nothing that lies beside a process which only has the name of etcd', {
+    skip: noRoot || (existsSync('/usr/bin/etcd') && 'etcd is here'),
+  }, async () => {
+    const planted = await mkdtemp(join(tmpdir(), 'etcd-planted-'))
+    await copyFile('/bin/sleep', join(planted, 'etcd'))
+    await chmod(join(planted, 'etcd'), 0o755)
+    await writeFile(join(planted, 'etcdutl'), `#!/bin/sh\n: > ${planted}/was-run\n`, { mode: 0o755 })
+    const stranger = spawn(join(planted, 'etcd'), ['3600'], { stdio: 'ignore' })
+    try {
+      await once(stranger, 'spawn')
+      is(await drill(file, '--data-dir', planted), 69, /no etcd is on this node/)
+      const named = ['--etcd', programOf('trixie', 'etcd'), '--data-dir', planted]
+      is(await drill(file, ...named), 69, /no etcdutl or etcdctl is on this node/)
+      assert.deepEqual((await readdir(planted)).toSorted(), ['etcd', 'etcdutl'])
+    } finally {
+      stranger.kill()
+      await rm(planted, { recursive: true })
+    }
+  })
+
+  test('shows what unpacked images hold, and runs none of it', { skip: noRoot }, async () => {
+    const images = await mkdtemp(join(tmpdir(), 'etcd-images-'))
+    const layer = join(images, 'docker/overlay2/0/diff/usr/local/bin')
+    await mkdir(layer, { recursive: true })
+    await writeFile(join(layer, 'etcdutl'), `#!/bin/sh\n: > ${images}/was-run\n`, { mode: 0o755 })
+    const script = 'mount --bind "$0" /var/lib && exec "$@"'
+    const through = [...alone, 'sh', '-c', script, images]
+    const args = ['backup', 'drill', file, '--etcd', programOf('trixie', 'etcd')]
+    const says =
+      /Unpacked images hold \/var\/lib\/docker\/overlay2\/0\/diff\/usr\/local\/bin\/etcdutl, .*--etcdutl FILE/
+    is(await etcdDefrag(args, { through }), 69, says)
+    assert.deepEqual(await readdir(images), ['docker'])
+    await rm(images, { recursive: true })
+  })
+
   test('with an etcd older than the data is refused', async () => {
     is(await drill(file, ...programs('bookworm')), 69, /--etcd: .* is older than the data/)
+  })
+
+  test('where its etcd could outlive it, or others could swap its folder, is refused', {
+    skip: noRoot,
+  }, async () => {
+    const script = 'mount --bind /dev/null "$(command -v setpriv)" && exec "$@"'
+    const through = ['unshare', '--mount', '--', 'sh', '-c', script, 'sh']
+    is(await etcdDefrag(['backup', 'drill', file, ...trixie], { through }), 69, /install util-linux/)
+    const loose = await mkdtemp(join(folder, 'loose-'))
+    await chmod(loose, 0o1777)
+    is(await drill(file, ...trixie, '--drill-dir', loose), 69, /anybody may rename what is in/)
+    await chmod(loose, 0o700)
+    await run('chown', ['12345', loose])
+    is(await drill(file, ...trixie, '--drill-dir', loose), 69, /user 12345 may rename what is in/)
   })
 
   test('in memory, or where there is no room, is refused', { skip: noRoot }, async () => {

@@ -9,6 +9,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -209,6 +210,79 @@ describe('backup restore', { timeout: 180_000 }, () => {
     }
   })
 
+  test('on a disk of another user works in its own folder, whatever they put under its name', {
+    skip: noRoot,
+  }, async () => {
+    const dir = join(await mkdtemp(join(folder, 'node-')), 'etcd')
+    const victim = await mkdtemp(join(folder, 'victim-'))
+    await mkdir(join(victim, 'data/member/snap'), { recursive: true })
+    await writeFile(join(victim, 'data/member/snap/db'), 'of root')
+    await writeFile(join(victim, 'snapshot.db'), 'of root')
+    const before = await treeOf(victim)
+    const meddler = join(folder, 'meddler')
+    const script = `#!/bin/sh
+case "$*" in *.db*) here=$(pwd -P); mv "$here" "$here-moved"; ln -s ${victim} "$here" ;; esac
+exec ${programOf('trixie', 'etcdutl')} "$@"
+`
+    await writeFile(meddler, script, { mode: 0o755 })
+    await mkdir(dir)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=400m,mode=0700,uid=12345', 'tmpfs', dir])
+    try {
+      const ended = await restore(file, '--data-dir', dir, '--etcdutl', meddler, '--output', 'json')
+      assert.equal(ended.code, 0, ended.stderr)
+      assert.match(documentOf(ended).warnings.join(), /could not be removed \(ENOTDIR\)/)
+      assert.deepEqual(await treeOf(victim), before)
+      for (const line of await treeOf(join(dir, 'member'))) assert.match(line, / 12345:0 /)
+      const [moved = ''] = (await readdir(dir)).filter(name => name.endsWith('-moved'))
+      assert.deepEqual(await readdir(join(dir, moved)), [])
+    } finally {
+      await run('umount', [dir])
+    }
+  })
+
+  test('after one that was killed between its renames takes owner and mode from what it set aside', {
+    skip: noRoot,
+  }, async () => {
+    const dir = await stopped()
+    await run('chown', ['-R', '12345:23456', dir])
+    await chmod(dir, 0o750)
+    await mkdir(`${dir}.before-restore-20250101T000000Z`)
+    await rename(dir, `${dir}.before-restore-20260101T000000Z`)
+    const dead = join(dir, '..', '.etcd-defrag-drill.99999999-0123abcd')
+    await mkdir(dead, { mode: 0o700 })
+    await writeFile(join(dead, 'snapshot.db'), '')
+    const ended = await restore(file, '--data-dir', dir, ...etcdutl)
+    is(ended, 0, /was not there, .* owner and mode are those of .*\.before-restore-20260101T000000Z/)
+    for (const line of await treeOf(dir)) assert.match(line, / 12345:23456 /)
+    assert.equal((await stat(dir)).mode & 0o7777, 0o750)
+    assert.ok(!existsSync(dead), 'what a drill left')
+  })
+
+  test('takes the new archive where a backup replaces it while it is read', async () => {
+    const own = await mkdtemp(join(folder, 'archive-'))
+    const path = join(own, 'backup.xz')
+    const put = async (name: string, content: Buffer) => {
+      await writeFile(join(own, 'new'), content)
+      await rename(join(own, 'new'), name)
+    }
+    const provenance = JSON.parse(await readFile(`${file}.json`, 'utf8'))
+    const other = { ...provenance, archive: { ...provenance.archive, sha256: '0'.repeat(64) } }
+    // The archive of before lies beside the provenance of after, and the other way round.
+    for (const isOld of [true, false]) {
+      await put(path, await readFile(file))
+      await put(`${path}.json`, Buffer.from(JSON.stringify(isOld ? other : provenance)))
+      const dir = await stopped()
+      const slow = await SlowRestorer.create(join(own, 'slow'))
+      const running = start(['backup', 'restore', path, '--data-dir', dir, '--etcdutl', slow.file])
+      await running.said(/verifying/)
+      if (isOld) await put(`${path}.json`, Buffer.from(JSON.stringify(provenance)))
+      await running.said(/restoring with/)
+      await put(path, Buffer.from('another'))
+      running.kill('SIGINT')
+      is(await running.ended, 75, /interrupted/)
+    }
+  })
+
   test('refuses, and leaves all as it was', async t => {
     const dir = await stopped()
     const old = await treeOf(join(dir, '..'))
@@ -361,6 +435,27 @@ describe('backup restore', { timeout: 180_000 }, () => {
       holder.stdin.end()
       await once(holder, 'close')
     }
+  })
+
+  test('refuses while the kubelet or systemd is about to start etcd there', { skip: noRoot }, async () => {
+    const dir = await stopped()
+    const node = await mkdtemp(join(folder, 'node-'))
+    await mkdir(join(node, 'kubernetes/manifests'), { recursive: true })
+    const link = join(node, 'link')
+    await symlink(join(dir, '..'), link)
+    const args = ['backup', 'restore', file, '--data-dir', dir, ...etcdutl]
+    for (const name of [`${dir}/`, join(link, 'etcd')]) {
+      const pod = { spec: { containers: [{ command: ['etcd', `--data-dir=${name}`] }] } }
+      await writeFile(join(node, 'kubernetes/manifests/etcd.yaml'), JSON.stringify(pod))
+      const script = 'mount -t overlay -o lowerdir="$0":/etc overlay /etc && exec "$@"'
+      const through = ['unshare', '--mount', '--', 'sh', '-c', script, node]
+      is(await etcdDefrag(args, { through }), 69, /the kubelet starts etcd on it at any moment/)
+    }
+    const states = 'ActiveState=activating\nSubState=auto-restart'
+    await writeFile(join(node, 'systemctl'), `#!/bin/sh\nprintf '${states}\\n'\n`, { mode: 0o755 })
+    const script = 'mount -t overlay -o lowerdir="$0":/usr/bin overlay /usr/bin && exec "$@"'
+    const through = ['unshare', '--mount', '--', 'sh', '-c', script, node]
+    is(await etcdDefrag(args, { through }), 69, /stop it with: systemctl stop etcd/)
   })
 
   test('takes a copy of a member’s own file by force', async () => {

@@ -209,6 +209,23 @@ describe('the runbook', { timeout: 180_000, skip: isRoot ? false : 'its nodes ta
     assert.match(restore ?? '', /--name n2 .*--initial-advertise-peer-urls https:\/\/n2\.example:2380 /)
   })
 
+  test('has the flags that it was asked for in each command, and refuses what a restore would', async () => {
+    const flags = ['--etcdutl', '/opt/an etcdutl', '--force-no-hash', '--no-bump-revision']
+    const { ways } = await plan(...flags, '--initial-cluster-token', 'again')
+    for (const { commands } of stepOf(ways[0], /Restore on/))
+      assert.match(
+        commands[0] ?? '',
+        / --initial-cluster-token again --no-bump-revision --force-no-hash --etcdutl '\/opt\/an etcdutl'$/,
+      )
+    const bare = join(cluster.folder, 'bare.db')
+    await run('cp', [join(cluster.members[0]?.dataDir ?? '', 'member/snap/db'), bare])
+    const args = ['backup', 'restore', bare, '--plan', '--initial-cluster', 'm1=http://127.0.0.1:1']
+    const ended = await etcdDefrag(args)
+    assert.equal(ended.code, 65, ended.stderr)
+    assert.match(ended.stderr, /ends without etcd's SHA-256/)
+    assert.equal((await etcdDefrag([...args, '--force-no-hash'])).code, 0)
+  })
+
   test('needs neither a program of etcd nor the data directory, and says for people what it says for programs', async () => {
     const { ways } = await plan()
     const args = ['backup', 'restore', file, '--plan', '--data-dir', join(data, 'etcd')]

@@ -310,6 +310,16 @@ describe('an archive', () => {
       assert.doesNotMatch(stdout, /[^\P{C}\n]|top secret|text that repeats/u)
     })
 
+    it("without etcd's SHA-256: 65 unless that is known, and it can be looked into", async () => {
+      const bare = join(folder.path, 'bare.db')
+      await writeFile(bare, database)
+      const ended = await etcdDefrag(['backup', 'verify', bare])
+      assert.equal(ended.code, 65)
+      assert.match(ended.stderr, /ends without etcd's SHA-256.*--force-no-hash/)
+      assert.equal((await etcdDefrag(['backup', 'verify', bare, '--force-no-hash'])).code, 0)
+      assert.equal((await etcdDefrag(['backup', 'show', bare])).code, 0)
+    })
+
     it('may be named relative to the folder', async () => {
       await copyFile(path, join(folder.path, 'copy.db'))
       const nested = join(folder.path, 'nested')

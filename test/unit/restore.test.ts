@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { provenanceOf } from '../../src/backup/provenance.js'
@@ -8,8 +11,14 @@ import type { MemberRecord, Provenance } from '../../src/model/backup.js'
 import type { MemberId } from '../../src/model/member.js'
 import { complaintOf } from '../../src/restore/child.js'
 import { identityOf, restoreArguments, tokenOf, type Wishes } from '../../src/restore/identity.js'
-import { compareMinors } from '../../src/restore/program.js'
+import { inspectArchive } from '../../src/restore/inspect.js'
+import { inSed } from '../../src/restore/oneLost.js'
+import { compareMinors, isWithinReach } from '../../src/restore/program.js'
 import { quote, shellLine } from '../../src/restore/shell.js'
+import { HalfSwapped, inspectTarget, swapIn } from '../../src/restore/swap.js'
+import { unpack } from '../../src/restore/unpack.js'
+import { smallDatabase } from '../lab/boltFile.js'
+import { sha256, snapshotOf, temporary } from './fixtures.js'
 
 const memberRecord = (name: string, changes: Partial<MemberRecord> = {}): MemberRecord => ({
   id: `a${name.slice(1)}` as MemberId,
@@ -58,6 +67,23 @@ describe('provenance', () => {
       }
   })
 
+  test('whose names or URLs could do more on a command line than be themselves is refused by the field', () => {
+    for (const [changes, field] of [
+      [{ name: '-rf' }, 'name'],
+      [{ name: 'm\u202e1' }, 'name'],
+      [{ peerUrls: ['https://h:1|e touch /x'] }, 'peerUrls\\[0\\]'],
+      [{ peerUrls: ['https://h:1,m9=https://i:1'] }, 'peerUrls\\[0\\]'],
+      [{ clientUrls: ['https://h:1/$(x)'] }, 'clientUrls\\[0\\]'],
+    ] as const)
+      assert.throws(
+        () => provenanceOf(withMembers(memberRecord('m1', changes))),
+        new RegExp(`cluster\\.members\\[0\\]\\.${field} is `),
+      )
+    const urls = ['https://[fd00::1]:2380', 'http://host-1.example:2380/', 'unix://peer:1']
+    const record = memberRecord('m1', { name: 'node 1', peerUrls: urls })
+    assert.deepEqual(provenanceOf(withMembers(record)).cluster.members, [record])
+  })
+
   test('of any JSON is refused or understood, and nothing else', () => {
     fc.assert(
       fc.property(fc.jsonValue(), value => {
@@ -65,6 +91,50 @@ describe('provenance', () => {
       }),
     )
   })
+})
+
+test('an archive that a backup replaces while it is read is read again, and stays the one that was read', async () => {
+  await using folder = await temporary()
+  const path = join(folder.path, 'backup.db')
+  const files = [1, 2].map(seed => snapshotOf(smallDatabase({ seed })))
+  const provenances = files.map(file => ({
+    ...made,
+    archive: { bytes: file.length, sha256: sha256(file) },
+    content: { bytes: file.length - 32, sha256: sha256(file.subarray(0, -32)) },
+  }))
+  const put = (name: string, content: string | Buffer | undefined) => {
+    writeFileSync(`${name}.new`, content ?? '')
+    renameSync(`${name}.new`, name)
+  }
+  const signal = new AbortController().signal
+  const putBoth = (i: number) => {
+    put(`${path}.json`, JSON.stringify(provenances[i]))
+    put(path, files[i])
+  }
+  // Begun between its two renames, in either order, or before both.
+  for (const [archive, provenance, result] of [
+    [0, 1, 1],
+    [1, 0, 1],
+    [0, 0, 0],
+  ] as const) {
+    putBoth(provenance)
+    put(path, files[archive])
+    let isPut = false
+    const tell = () => {
+      if (!isPut) putBoth(1)
+      isPut = true
+    }
+    await using inspected = await inspectArchive(path, { signal, tell })
+    assert.deepEqual(inspected.provenance?.archive, provenances[result]?.archive)
+    assert.deepEqual(inspected.verified.archive, provenances[result]?.archive)
+    rmSync(path)
+    const unpacked = join(folder.path, `${archive}${provenance}`)
+    await unpack(inspected, unpacked, signal)
+    assert.equal(sha256(readFileSync(unpacked)), provenances[result]?.archive.sha256)
+  }
+  putBoth(0)
+  put(path, files[1])
+  await assert.rejects(inspectArchive(path, { signal }), /do not belong together/)
 })
 
 describe('who is restored', () => {
@@ -126,6 +196,19 @@ test('a line for a shell gives each word back as it was', () => {
   assert.equal(quote(''), "''")
 })
 
+test('sed puts in what it is given', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme' }).filter(words => !words.includes('\0')),
+      words => {
+        const options = { encoding: 'utf8', input: 'x\n' } as const
+        assert.equal(execFileSync('sed', [`s|x|${inSed(words)}|`], options), `${words}\n`)
+      },
+    ),
+    { numRuns: 50, examples: [['a|b&c\\1\n|e id']] },
+  )
+})
+
 test('flags for a restore are taken as etcd takes them', () => {
   assert.deepEqual(namedUrls('a=https://h:1,a=http://[::1]:2'), [
     { name: 'a', url: 'https://h:1' },
@@ -147,10 +230,36 @@ test('flags for a restore are taken as etcd takes them', () => {
     assert.throws(() => revisions(wrong), /whole number/)
 })
 
+test('where neither the new data nor the old can be put in place, it is said where the old is', async () => {
+  await using folder = await temporary()
+  const dataDir = join(folder.path, 'an etcd')
+  await mkdir(dataDir)
+  const target = await inspectTarget(dataDir)
+  let moves = 0
+  const swap = swapIn(join(folder.path, 'none'), target, new Date(0), async (from, to) => {
+    if (++moves > 1) throw new Error('EIO')
+    await rename(from, to)
+  })
+  const aside = `${dataDir}.before-restore-19700101T000000Z`
+  await assert.rejects(swap, (error: Error) => {
+    assert.ok(error instanceof HalfSwapped)
+    assert.ok(error.message.endsWith(`whole in ${aside}. Put it back with: mv -T '${aside}' '${dataDir}'`))
+    return true
+  })
+})
+
 test('releases are compared by their numbers', () => {
   assert.ok(compareMinors('3.4.30', '3.5.0') < 0)
   assert.ok(compareMinors('3.10.0', '3.9.9') > 0)
   assert.equal(compareMinors('3.5.1', '3.5.30'), 0)
+  for (const [version, isIt] of [
+    ['3.4.1', true],
+    ['3.5.0', true],
+    ['3.6.0', false],
+    ['3.3.9', false],
+    ['4.5.0', false],
+  ] as const)
+    assert.equal(isWithinReach(version, '3.4.30'), isIt, version)
 })
 
 test('what a log says last is the complaint, and never a request with its key', () => {

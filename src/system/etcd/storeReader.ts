@@ -5,7 +5,7 @@ import { Connection } from './connection.js'
 
 type RangeAnswer = Readonly<{
   header: Readonly<{ revision: string; member_id: string }>
-  kvs: readonly Readonly<{ key: Buffer; mod_revision: string }>[]
+  kvs: readonly Readonly<{ key: Buffer }>[]
   more: boolean
   count: string
 }>
@@ -15,7 +15,9 @@ const PAGE = 500
 const FIRST = Buffer.from([0])
 const TIMEOUT_MS = 60_000
 
-/** Why nothing can be read: the data has users, and a stranger may read none of it. */
+export type User = Readonly<{ name: string; password: string }> | undefined
+
+/** Why nothing can be read: the data has users, and we are none that may read all of it. */
 export class NeedsUser extends Error {
   override readonly name = 'NeedsUser'
 }
@@ -24,9 +26,9 @@ export class NeedsUser extends Error {
 export class StoreReader {
   readonly #connection: Connection
 
-  constructor(socket: string) {
+  constructor(socket: string, user?: User) {
     const tls = { ca: undefined, cert: undefined, key: undefined, skipVerify: false, serverName: undefined }
-    const settings = { tls, user: undefined, dialTimeoutMs: 2_000, commandTimeoutMs: TIMEOUT_MS }
+    const settings = { tls, user, dialTimeoutMs: 2_000, commandTimeoutMs: TIMEOUT_MS }
     this.#connection = new Connection(`unix:${socket}`, settings)
   }
 
@@ -77,16 +79,11 @@ export class StoreReader {
     }
   }
 
-  /** A linearizable read of one key with its value; false where it is not there as it should be. */
+  /** Reads one key with its value as of a revision, since leases run out meanwhile; false where it is not there. */
   async holds(key: Buffer, revision: number): Promise<boolean> {
-    const { kvs } = await this.#range({ key })
+    const { kvs } = await this.#range({ key, revision })
     const [found, second] = kvs
-    return (
-      found !== undefined &&
-      second === undefined &&
-      found.key.equals(key) &&
-      Number(found.mod_revision) <= revision
-    )
+    return found !== undefined && second === undefined && found.key.equals(key)
   }
 
   #range(payload: object): Promise<RangeAnswer> {
@@ -103,7 +100,10 @@ const asking = <T>(call: string, work: () => Promise<T>): Promise<T> =>
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof CallError) || !(error.asksForUser || error.permissionDenied)) throw error
+      if (!(error instanceof CallError) || !isLockedOut(error)) throw error
       throw new NeedsUser('authentication is on', { cause: error })
     }
   })
+
+const isLockedOut = (error: CallError): boolean =>
+  error.asksForUser || error.permissionDenied || /invalid user ID or password/.test(error.message)
