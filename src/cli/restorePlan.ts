@@ -60,7 +60,7 @@ function runbookText({ archive, takenAt, revision, notes, ways, runtime }: Runbo
   const other = runtime === 'static-pod' ? 'systemd' : 'static-pod'
   return [
     `How to restore ${archive} (${made}), for etcd as a ${runtime === 'systemd' ? 'service of systemd (--runtime systemd)' : 'static pod (--runtime static-pod)'}; --runtime ${other} shows the other way.`,
-    'Each line behind the marks can be pasted as it is, by root. Nothing was touched so far.',
+    'Each indented line can be pasted as it is, by root. Nothing was touched so far.',
     ...notes.map(note => `Note: ${shown(note, 300)}.`),
     moving,
     ...ways.flatMap((way, i) => ['', ...wayText(way, String.fromCharCode(65 + i))]),

@@ -52,12 +52,15 @@ export const hostOfUrl = (url: string): string => (URL.canParse(url) ? new URL(u
 
 export const stopping = (runtime: Runtime): readonly string[] =>
   runtime === 'systemd'
-    ? ['systemctl stop etcd', 'while pgrep -x etcd; do sleep 1; done > /dev/null']
+    ? [
+        'systemctl stop etcd',
+        'while pgrep -x etcd > /dev/null; do echo waiting for etcd to end; sleep 1; done',
+      ]
     : [
         `mkdir -p ${STOPPED}`,
         `for pod in ${PODS.join(' ')}; do [ ! -e ${MANIFESTS}/$pod.yaml ] || mv ${MANIFESTS}/$pod.yaml ${STOPPED}/; done`,
         // One by one: pgrep counts the letters of a pattern, and warns of those that the kernel would cut off.
-        `while ${PODS.map(pod => `pgrep -x ${pod.slice(0, 15)}`).join(' || ')}; do sleep 1; done > /dev/null`,
+        `while { ${PODS.map(pod => `pgrep -x ${pod.slice(0, 15)}`).join(' || ')}; } > /dev/null; do echo waiting for them to end; sleep 1; done`,
       ]
 
 export const starting = (runtime: Runtime): readonly string[] =>
@@ -78,7 +81,7 @@ export function nextSteps(identity: Identity, runtime: Runtime): readonly string
     runtime === 'static-pod'
       ? `start etcd: mv ${STOPPED}/etcd.yaml ${MANIFESTS}/ (or from where you moved it)`
       : 'start etcd: systemctl start etcd',
-    'check it: etcd-defrag status',
+    'check it: etcd-defrag status (a run that it names as at work came with the backup, and goes within minutes)',
     ...(runtime === 'static-pod'
       ? [
           'move the other manifests back, wait for kubectl get --raw=/readyz, then systemctl restart kubelet on all nodes',

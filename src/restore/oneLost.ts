@@ -55,8 +55,9 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
             {
               ...there,
               commands: [
-                etcdctl('member', 'list'), // which may have changed since the backup
-                etcdctl('member', 'remove', lost.id),
+                etcdctl('member', 'list'),
+                // Its id of today: a restore has given all members new ones.
+                `${etcdctl('member', 'remove')} "$(${etcdctl('member', 'list')} | awk -F', ' -v name=${quote(lost.name)} '$3 == name { print $1 }')"`,
                 etcdctl('member', 'add', lost.name, `--peer-urls=${lost.peerUrls.join(',')}`),
               ],
             },
@@ -70,7 +71,15 @@ export function oneLost({ provenance, client, runtime, dataDir }: RunbookRequest
         {
           title: 'Check etcd',
           why: 'it is a started member again',
-          nodes: [{ ...there, commands: [etcdctl('member', 'list'), 'etcd-defrag status'] }],
+          nodes: [
+            {
+              ...there,
+              commands: [
+                etcdctl('member', 'list'),
+                shellLine(['etcd-defrag', 'status', endpoints, ...client]),
+              ],
+            },
+          ],
         },
       ],
     }

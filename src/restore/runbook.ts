@@ -42,7 +42,9 @@ function restoreAll(request: RunbookRequest): Way {
     ),
     each(
       request,
-      'Stop etcd and the API servers on every node',
+      runtime === 'systemd'
+        ? 'Stop what writes to etcd (API servers above all), then etcd on every node'
+        : 'Stop etcd and the API servers on every node',
       'no member of the old cluster may run while another begins anew, and no client may write what is lost then',
       () => stopping(runtime),
     ),
@@ -102,9 +104,15 @@ function copy({ archive, provenance, cluster }: RunbookRequest): RunbookStep {
   const from = provenance?.member.name
   const others = namesOf(cluster).filter(name => name !== from)
   const files = provenance === undefined ? [archive] : [archive, `${archive}.json`]
-  const commands = others.map(name =>
-    shellLine(['scp', '-p', ...files, `root@${hostOf(cluster, name)}:${dirname(archive)}/`]),
-  )
+  const folder = dirname(archive)
+  const commands = others.flatMap(name => {
+    const host = hostOf(cluster, name)
+    const login = `root@${host.replaceAll(/[[\]]/g, '')}` // of ssh and scp, only scp takes an IPv6 address in brackets
+    return [
+      ...(folder === '/root' ? [] : [shellLine(['ssh', login, `mkdir -p ${quote(folder)}`])]),
+      shellLine(['scp', '-p', ...files, `root@${host}:${folder}/`]),
+    ]
+  })
   return {
     title: 'Copy the archive to every node',
     why: 'all members begin from the same file',
@@ -136,16 +144,13 @@ export function restoreCommand(
   ])
 }
 
-const checking = (request: RunbookRequest): readonly string[] => [
-  shellLine([
-    'etcdctl',
-    `--endpoints=${clientUrls(request).join(',')}`,
-    ...request.client,
-    'endpoint',
-    'health',
-  ]),
-  'etcd-defrag status',
-]
+function checking(request: RunbookRequest): readonly string[] {
+  const there = [`--endpoints=${clientUrls(request).join(',')}`, ...request.client]
+  return [
+    shellLine(['etcdctl', ...there, 'endpoint', 'health']),
+    shellLine(['etcd-defrag', 'status', ...there]),
+  ]
+}
 
 /** Those of when the backup was made, or etcd's own port at the address of the peer URL. */
 function clientUrls({ cluster, provenance }: RunbookRequest): readonly string[] {

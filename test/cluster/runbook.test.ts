@@ -204,7 +204,8 @@ describe('the runbook', { timeout: 180_000, skip: isRoot ? false : 'its nodes ta
       ['n1', 'n2'],
     )
     const [copy] = stepOf(way, /Copy/)
-    assert.match(copy?.commands[0] ?? '', /'root@\[fd00::1\]:/)
+    assert.match(copy?.commands[0] ?? '', /^ssh root@fd00::1 'mkdir -p /)
+    assert.match(copy?.commands[1] ?? '', /^scp .*'root@\[fd00::1\]:/)
     const [restore] = commandsFor('n2', stepOf(way, /Restore on/))
     assert.match(restore ?? '', /--name n2 .*--initial-advertise-peer-urls https:\/\/n2\.example:2380 /)
   })

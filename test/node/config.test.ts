@@ -82,7 +82,8 @@ describe('where a value comes from', { skip: noNode(), concurrency: 2 }, () => {
     }
     const sample = (name: (typeof optionNames)[number]) => {
       const { shape } = options[name]
-      return values[name] ?? (shape === '' ? 'true' : shape === 'DURATION' ? '7s' : `/${name}`)
+      const samples: Readonly<Record<string, string>> = { '': 'true', DURATION: '7s', N: '3' }
+      return values[name] ?? samples[shape] ?? `/${name}`
     }
     const names = optionNames.filter(name => !name.startsWith('password') && name !== 'output')
     const env = Object.fromEntries(names.map(name => [variableOf(name), sample(name)]))
