@@ -104,16 +104,9 @@ export class Connection {
   }
 
   /** Status, with what etcd 3.6 adds to it. */
-  async status(): Promise<StatusAnswer> {
+  async status(timeoutMs = this.#settings.commandTimeoutMs): Promise<StatusAnswer> {
     const decode = (raw: Buffer, answer: object) => ({ ...answer, ...newInStatus(raw) }) as StatusAnswer
-    return this.#unary(
-      'Maintenance',
-      'status',
-      {},
-      this.#settings.commandTimeoutMs,
-      await this.#metadata(),
-      decode,
-    )
+    return this.#unary('Maintenance', 'status', {}, timeoutMs, await this.#metadata(), decode)
   }
 
   /** One message to a method that streams both ways, and the first that comes back. */

@@ -13,7 +13,7 @@ import type { Etcd, SnapshotStream } from '../../model/world.js'
 import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './answers.js'
 import { CallError, failing } from './callError.js'
 import { Connection, type ConnectionSettings, HEALTH, type Service } from './connection.js'
-import { blobsOf } from './snapshotStream.js'
+import { blobsOf, SNAPSHOT_IDLE_MS } from './snapshotStream.js'
 
 export type EtcdSettings = ConnectionSettings &
   Readonly<{
@@ -213,7 +213,11 @@ export class EtcdCluster implements Etcd {
   async snapshot(from: Member, signal: AbortSignal): Promise<SnapshotStream> {
     const url = this.#urlAnswering(from, 'Snapshot')
     try {
-      const { header, version, storageVersion = null } = await this.#at(url).status()
+      const {
+        header,
+        version,
+        storageVersion = null,
+      } = await orAborted(this.#at(url).status(SNAPSHOT_IDLE_MS), signal)
       const stream = await this.#at(url).snapshot()
       return {
         origin: { revision: Number(header.revision), etcdVersion: version, storageVersion },

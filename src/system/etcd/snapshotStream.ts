@@ -2,8 +2,8 @@ import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import type { Failure } from '../../model/fault.js'
 import { CallError, translate } from './callError.js'
 
-/** A snapshot stream that sends nothing for so long is taken for dead. */
-const SNAPSHOT_IDLE_MS = 30_000
+/** A snapshot stream that sends nothing for so long is taken for dead, as is a member asked for one. */
+export const SNAPSHOT_IDLE_MS = 30_000
 
 /**
  * The blobs as they come. A stream that breaks off, or falls silent, is what `failure` makes of it; a signal cancels it.
