@@ -53,11 +53,10 @@ const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /** Alarms raised for a member, whoever reports them: the alarm list is replicated. */
 export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {
-  const raised = view.members
-    .filter(isReachable)
-    .flatMap(m => m.status.alarms)
-    .filter(alarm => alarm.member === id)
-  return [...new Set(raised.map(alarm => alarm.kind))]
+  const kinds = new Set<string>()
+  for (const m of view.members)
+    if (isReachable(m)) for (const alarm of m.status.alarms) if (alarm.member === id) kinds.add(alarm.kind)
+  return [...kinds]
 }
 
 /** By the member's own clock, where its metrics tell. */

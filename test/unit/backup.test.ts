@@ -166,7 +166,7 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
         else assert.match(problemOf(ended), /was cut off|SHA-256|page \d+ /)
       },
     )
-    await fc.assert(property, { numRuns: 200 })
+    await fc.assert(property, { numRuns: 120 })
   })
 
   for (const [phase, given] of [

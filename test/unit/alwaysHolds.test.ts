@@ -45,6 +45,7 @@ const flags = fc.record({
   forceNonleader: fc.boolean(),
 })
 
+// The longest test: Node.js runs files by their names, and the other core does the rest beside it.
 test('whatever dies, moves or answers late, the invariants hold', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-simulation-'))
   const verdicts = new Map<string, number>()
