@@ -1,4 +1,4 @@
-import type { Spec } from './options.js'
+import type { Spec } from './spec.js'
 import { flag, longDuration, namedUrls, oneOf, orNone, path, peerUrls, revisions, text } from './values.js'
 
 /** Flags that go with some commands only, and are no configuration. */

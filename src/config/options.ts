@@ -1,3 +1,4 @@
+import { type Option, option, optional } from './spec.js'
 import {
   count,
   duration,
@@ -6,30 +7,10 @@ import {
   flag,
   keyPrefix,
   oneOf,
-  type Parse,
   path,
   secretPath,
   text,
 } from './values.js'
-
-export type Spec<T> = Readonly<{
-  group: 'Connection' | 'Job' | 'Backup' | 'Coordination' | 'Force' | 'Output'
-  /** What a person writes for the value in --help; empty for a switch. */
-  shape: string
-  about: string
-  parse: Parse<T>
-  /** Etcdctl's variable for the same thing (etcd: etcdctl/README.md). */
-  etcdctl?: string
-  /** Never shown. */
-  secret?: true
-  /** Not in the configuration file. */
-  notInFile?: true
-}>
-/** `fallback` is text, as a person would write it; undefined where an option may be left unset. */
-export type Option<T> = Spec<T> & Readonly<{ fallback: string | undefined }>
-
-const option = <T>(spec: Spec<T> & Readonly<{ fallback: string }>) => spec
-const optional = <T>(spec: Spec<T>) => ({ ...spec, fallback: undefined })
 
 /** Every option there is: flags, variables, the file, --help and the documentation are made from this table. */
 export const options = {
