@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type BucketSpec, databaseOf, etcdBuckets, keyValue, revisionKey } from '../lab/boltFile.js'
-import { Cluster, type LabMember, programOf, type Suite } from '../lab/cluster.js'
+import { Cluster, type LabMember, programOf, type Suite, until } from '../lab/cluster.js'
 import { documentOf, etcdDefrag } from '../lab/command.js'
 import { clientOf, fragment } from '../lab/fill.js'
 import { noise, snapshotOf, temporary } from '../unit/fixtures.js'
@@ -135,14 +135,19 @@ describe('backup show says what etcdutl snapshot status says', { concurrency: 2 
       flags: ['--quota-backend-bytes=3000000'],
     })
     const client = await clientOf(cluster)
-    for (let i = 0; i < 8; i++)
-      await client
-        .put(`/large/${i}`)
-        .value(noise(1 << 20, i))
+    let [count, said] = [0, '']
+    await until('the quota is used up', async () => {
+      count += 1
+      said = await client
+        .put(`/large/${count}`)
+        .value(noise(1 << 20, count))
         .exec()
-        .catch(() => {}) // refused by the quota in the end
+        .then(() => '', String)
+      return /NOSPACE/.test(await cluster.etcdctl(['alarm', 'list']))
+    }).catch(error => {
+      throw new Error(`${error}: ${count} values, the last: ${said}`)
+    })
     client.close()
-    assert.match(await cluster.etcdctl(['alarm', 'list']), /NOSPACE/)
     assert.equal((await equal(await save(cluster, 'alarm'))).alarms, 1)
   })
 })

@@ -31,8 +31,8 @@ export async function remainsOf(
   return [
     ...files.map(file => `${file} is left`),
     ...processes.map(process => `a process is left: ${process}`),
-    // A lease of a killed run ends by itself.
-    ...(await (runs.some(run => run.killed) ? patiently(keys) : keys())),
+    // A lease of a killed run ends by itself, and one of a run that says so.
+    ...(await (runs.some(run => run.killed || run.keptLock) ? patiently(keys) : keys())),
   ]
 }
 

@@ -28,6 +28,8 @@ export type Told = Readonly<{
   /** Voters at its last look. */
   voters: readonly string[]
   leftAlone: readonly string[]
+  /** It says that it could not give its lock back, which then goes by itself. */
+  keptLock: boolean
 }>
 
 type Named = Readonly<{ id: string; name: string }>
@@ -47,6 +49,7 @@ type ReportJson = Readonly<{
   startedAt: string
   endedAt: string
   leftAlone: readonly Readonly<{ name: string }>[]
+  warnings: readonly string[]
   steps: readonly StepJson[]
   after: Readonly<{ members: readonly Readonly<{ name: string; learner: boolean }>[] }> | null
 }>
@@ -66,6 +69,7 @@ export function toldBy({ code, signal, stdout, stderr }: Ended): Told {
       steps: begunSteps(events),
       voters: [],
       leftAlone: [],
+      keptLock: false,
     }
   const { verdict = '', exitCode = -1, fault, reason = null } = report
   return {
@@ -76,6 +80,7 @@ export function toldBy({ code, signal, stdout, stderr }: Ended): Told {
     steps: report.steps.map(toldStep),
     voters: (report.after?.members ?? []).filter(m => !m.learner).map(m => m.name),
     leftAlone: (report.leftAlone ?? []).map(m => m.name),
+    keptLock: (report.warnings ?? []).some(warning => /lock .* goes by itself within/.test(warning)),
   }
 }
 

@@ -36,6 +36,7 @@ const told = (changed: Partial<Told> = {}): Told => ({
   ],
   voters: ['m1', 'm2', 'm3'],
   leftAlone: [],
+  keptLock: false,
   ...changed,
 })
 const incidents = [
