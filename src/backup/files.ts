@@ -59,7 +59,7 @@ export class OwnFile implements AsyncDisposable {
       const folder = dirname(this.path)
       if ((await freeBytes(folder)) < (await reserveOf(folder))) throw new OutOfReserve()
     }
-    for (let done = 0; done < chunk.length; ) done += (await this.handle.write(chunk, done)).bytesWritten
+    await writeAll(this.handle, chunk)
   }
 
   /** From its beginning; `see` gets every piece first. */
@@ -96,6 +96,11 @@ export class OwnFile implements AsyncDisposable {
   }
 }
 
+/** write(2) may take less than it is given. */
+export async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
+  for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten
+}
+
 /** Makes a renamed file's new name durable (fsync(2)). */
 export async function syncFolder(target: string): Promise<void> {
   const folder = await open(dirname(target), 'r')
@@ -111,9 +116,7 @@ export async function leftoversOf(target: string): Promise<readonly string[]> {
     const owner = entry.startsWith(prefix)
       ? /^(\d+)(?:-[0-9a-f]{8})?\.(?:spool|partial|provenance)$/.exec(entry.slice(prefix.length))?.[1]
       : undefined
-    if (owner === undefined) return []
-    const lives = owner !== (await ownId()) && (await isOurs(owner)) // one of ours was a dead run's with our process id
-    return lives ? [] : [join(folder, entry)]
+    return owner === undefined || (await isOfAnotherRun(owner)) ? [] : [join(folder, entry)]
   })
   return (await Promise.all(found)).flat()
 }
@@ -121,8 +124,12 @@ export async function leftoversOf(target: string): Promise<readonly string[]> {
 /** proc(5): our process id. */
 export const ownId = (): Promise<string> => readlink('/proc/self')
 
-/** Whether a process of that id lives and has our name; after a reboot another program may have the id. */
-export async function isOurs(id: string): Promise<boolean> {
+/**
+ * Whether what carries that process id belongs to another run that lives: such a process has our name, since after a reboot
+ * another program may have the id. What carries our own was left by a dead run, before we took any up.
+ */
+export async function isOfAnotherRun(id: string): Promise<boolean> {
+  if (id === (await ownId())) return false
   const nameOf = (process: string) => readFile(`/proc/${process}/comm`, 'utf8').catch(() => undefined)
   return (await nameOf(id)) === (await nameOf('self'))
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
+import { writeAll } from '../backup/files.js'
 import { Failure } from '../model/fault.js'
 import type { Inspected } from './inspect.js'
 
@@ -21,7 +22,7 @@ export async function unpack(
       const left = Math.max(0, content.bytes - bytes) // what follows is the trailer
       hash.update(chunk.subarray(0, left))
       bytes += chunk.length
-      for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten
+      await writeAll(handle, chunk)
     }
     if (hash.digest('hex') !== content.sha256 || bytes < content.bytes)
       throw new Failure({

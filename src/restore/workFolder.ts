@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freeBytes, isOurs, ownId, reserveOf } from '../backup/files.js'
+import { freeBytes, isOfAnotherRun, ownId, reserveOf } from '../backup/files.js'
 import { Failure } from '../model/fault.js'
 
 type Purpose = 'restore' | 'drill'
@@ -83,7 +83,7 @@ async function removeWith(handle: FileHandle, path: string): Promise<void> {
 async function removeDead(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const [, owner] = /^\.etcd-defrag-(?:restore|drill)\.(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
-    if (owner === undefined || (owner !== (await ownId()) && (await isOurs(owner)))) continue
+    if (owner === undefined || (await isOfAnotherRun(owner))) continue
     const handle = await openOwn(join(parent, name))
     if (handle !== undefined) await removeWith(handle, join(parent, name)).catch(() => {})
   }
