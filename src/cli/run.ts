@@ -6,7 +6,7 @@ import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
 import { run } from '../run.js'
 import { exec } from '../system/exec.js'
-import { hostLock, RUN_FOLDER } from '../system/hostLock.js'
+import { hostLock, LOCK_FOLDER } from '../system/hostLock.js'
 import { PauseFile } from '../system/pauseFile.js'
 import type { Command, Console, Context } from './command.js'
 import { backupOnly, connect, coordinationOf, policyOf } from './world.js'
@@ -31,8 +31,7 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
     exec,
     host: hostname(),
     tool: `etcd-defrag ${version}`,
-    lock: (clusterId, waitMs, signal) =>
-      hostLock(`${RUN_FOLDER}/etcd-defrag.${clusterId}.lock`, waitMs, signal),
+    lock: (clusterId, waitMs, signal) => hostLock(`${LOCK_FOLDER}/${clusterId}.lock`, waitMs, signal),
     tell,
   }
   tell({ event: 'started', endpoints: config.values.endpoints, notes: config.notes })
