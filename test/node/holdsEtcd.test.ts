@@ -8,7 +8,6 @@ const own = '/etc/etcd-defrag/config.yaml'
 
 describe('the condition of the units: does this node hold an etcd', {
   skip: noNode(),
-  concurrency: 2,
 }, () => {
   const answer = async (files: Files, args: readonly string[] = []) => {
     await using node = await Node.create(files)
