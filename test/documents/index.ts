@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configExample } from './configExample.js'
+import { fileManual, manual } from './manual.js'
 import { withTables } from './readme.js'
 import { root } from './sources.js'
 
@@ -8,6 +9,8 @@ import { root } from './sources.js'
 export const documents = {
   'README.md': withTables,
   'packaging/config.yaml': configExample,
+  'packaging/man/etcd-defrag.8': manual,
+  'packaging/man/etcd-defrag.yaml.5': fileManual,
 } satisfies Record<string, (now: string) => string | Promise<string>>
 
 /** Calls `use` with each document's file, what it holds and what it should hold. */

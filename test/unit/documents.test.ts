@@ -7,7 +7,8 @@ import { readConfigFile } from '../../src/config/file.js'
 import { optionNames, options } from '../../src/config/options.js'
 import { configExample } from '../documents/configExample.js'
 import { eachDocument } from '../documents/index.js'
-import { newestRelease, root } from '../documents/sources.js'
+import { prose } from '../documents/roff.js'
+import { filled, newestRelease, root } from '../documents/sources.js'
 
 test('the documents say what the table of options says (else: npm run docs)', async () => {
   await eachDocument(async (file, is, shouldBe) => assert.equal(is, shouldBe, basename(file)))
@@ -48,6 +49,22 @@ test('the newest entry of the changelog is of the version that is built', async 
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   const newest = await newestRelease()
   assert.equal(newest.version, version)
+})
+
+test('a handwritten part that asks for what is not made, or has no place for what is, makes no document', async () => {
+  await assert.rejects(filled('etcd-defrag.8', {}), /has a place for DATE, which nothing makes/)
+  const parts = Object.fromEntries(
+    ['DATE', 'VERSION', 'KEYS', 'MORE'].map(name => [name, name.toLowerCase()] as const),
+  )
+  await assert.rejects(filled('etcd-defrag.yaml.5', parts), /has no place for MORE/)
+})
+
+test('text in the manual is never markup', () => {
+  assert.equal(prose("'a' first \\ and …"), "\\&'a' first \\e and ...")
+  assert.equal(prose('.TH at the start'), '\\&.TH at the start')
+  const long = prose(`${'x'.repeat(77)} .so /etc/passwd`)
+  assert.match(long, /\n\\&\.so \\%\/etc\/passwd$/)
+  assert.equal(prose('set --backup-path.'), 'set \\fB\\%\\-\\-backup\\-path\\fR.')
 })
 
 test('what the guide to failures quotes is said by the program, and its links lead somewhere', async () => {
