@@ -1,5 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bashCompletion } from './completion/bash.js'
+import { fishCompletion } from './completion/fish.js'
+import { zshCompletion } from './completion/zsh.js'
 import { configExample } from './configExample.js'
 import { fileManual, manual } from './manual.js'
 import { withTables } from './readme.js'
@@ -11,6 +14,9 @@ export const documents = {
   'packaging/config.yaml': configExample,
   'packaging/man/etcd-defrag.8': manual,
   'packaging/man/etcd-defrag.yaml.5': fileManual,
+  'packaging/completion/etcd-defrag.bash': bashCompletion,
+  'packaging/completion/_etcd-defrag': zshCompletion,
+  'packaging/completion/etcd-defrag.fish': fishCompletion,
 } satisfies Record<string, (now: string) => string | Promise<string>>
 
 /** Calls `use` with each document's file, what it holds and what it should hold. */
