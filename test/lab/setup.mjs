@@ -62,6 +62,13 @@ const testPrograms = {
   nbdkit: 'nbdkit',
   nbdfuse: 'libnbd-bin',
   '7zz': '7zip',
+  mandoc: 'mandoc',
+  man: 'man-db',
+  shellcheck: 'shellcheck',
+  script: 'bsdutils',
+  zsh: 'zsh',
+  fish: 'fish',
+  'dh_bash-completion': 'bash-completion',
 }
 
 function installPrograms(programs) {
