@@ -128,8 +128,7 @@ export class Shell implements Completer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = once(this.#child, 'close')
-    this.#type(`${KEY.clear}exit\r`)
-    this.#child.stdin.end()
+    this.#child.kill('SIGTERM') // script(1) ends, and the shell with its terminal
     await ended
   }
 }
