@@ -1,19 +1,14 @@
 import { resolve } from '../config/resolve.js'
-import type { Environment } from '../config/sources.js'
 import { describe, faultOf } from '../model/fault.js'
 import { exitCodeOf, type Verdict } from '../model/verdict.js'
-import type { Console } from './command.js'
+import type { Invocation } from './command.js'
 import { rowOf } from './commands.js'
 import { parse, type Request } from './parse.js'
 
 /** One invocation from its arguments to its exit code. Never throws: what goes wrong is said on stderr. */
-export async function cli(
-  argv: readonly string[],
-  environment: Environment,
-  version: string,
-  out: Console,
-  stop: AbortSignal,
-): Promise<number> {
+export async function cli(invocation: Invocation): Promise<number> {
+  const { argv, environment, version, out } = invocation
+  const { stop } = invocation.signals
   let request: Request | undefined
   let notes: readonly string[] = []
   try {
@@ -25,7 +20,8 @@ export async function cli(
     const config = await resolve(request.flags, environment)
     notes = config.notes
     const command = await rowOf(request.command).load()
-    return await command({ config, out, stop, own: request.own, file: request.file, version })
+    const { flags, own, file } = request
+    return await command({ invocation, flags, config, out, stop, own, file, version })
   } catch (error) {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
     const verdict: Verdict = { kind: 'failed', fault }
