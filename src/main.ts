@@ -27,6 +27,7 @@ process.on('uncaughtException', error => {
 })
 
 const { env } = process
+const { TZ: ownTimeZone } = env
 const { cli } = await import('./cli/cli.js') // after the handlers, so that an early signal is heard too
 const code = await cli({
   argv: process.argv.slice(2),
@@ -46,10 +47,16 @@ const code = await cli({
     },
   },
   self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
+  setTimeZone,
   monotonicUs: () => process.hrtime.bigint() / 1000n,
 })
 await new Promise(resolve => process.stdout.write('', resolve)) // a slow pipe gets all of the report
 process.exit(code) // and not just an exit code: an encoder that was broken off keeps its threads
+
+function setTimeZone(name = ownTimeZone): void {
+  if (name === undefined) delete env['TZ']
+  else env['TZ'] = name
+}
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -34,6 +34,8 @@ export type Invocation = Readonly<{
   signals: Signals
   /** What starts this program again: Node, its flags, the entry file. */
   self: readonly [string, ...string[]]
+  /** Sets the time zone of this process (tzset(3)); undefined for the one that it began with. */
+  setTimeZone(name: string | undefined): void
   /** CLOCK_MONOTONIC (clock_gettime(2)), microseconds. */
   monotonicUs(): bigint
 }>

@@ -75,6 +75,14 @@ export const commands = {
     uses: ['endpoints', 'data-dir'],
     load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,
   },
+  daemon: {
+    about: 'stay, and start a run whenever --schedule says; SIGHUP reads the configuration again',
+    load: async () => (await import('./daemon.js')).daemonCommand,
+  },
+  'daemon settings': {
+    about: 'print what the daemon goes by, as JSON: schedule, next runs, the words of each run',
+    load: async () => (await import('./settings.js')).settingsCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     load: async () => (await import('./pause.js')).pauseCommand,

@@ -37,7 +37,7 @@ export const options = {
   'state-dir': option({
     group: 'Coordination',
     shape: 'DIR',
-    about: 'where the pause of this node is kept',
+    about: 'where the pause of this node is kept, and when the daemon last looked at its schedule',
     parse: path,
     fallback: '/var/lib/etcd-defrag',
   }),
@@ -74,6 +74,27 @@ export const options = {
     shape: '',
     about:
       "run although this node's disks may have no room for the copy of a defragmentation or for the archive",
+    parse: flag,
+    fallback: 'false',
+  }),
+  schedule: option({
+    group: 'Daemon',
+    shape: 'CRON',
+    about:
+      'when the daemon starts a run: minute, hour, day of the month, month and day of the week, as in crontab(5)',
+    parse: text,
+    fallback: '30 2 * * *',
+  }),
+  timezone: optional({
+    group: 'Daemon',
+    shape: 'ZONE',
+    about: "time zone of the schedule, such as Europe/Berlin, instead of this node's own",
+    parse: text,
+  }),
+  'catch-up': option({
+    group: 'Daemon',
+    shape: '',
+    about: 'start a run that was missed as soon as can be, once however many were missed',
     parse: flag,
     fallback: 'false',
   }),

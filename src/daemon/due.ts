@@ -25,18 +25,18 @@ export function dueBetween(
   for (let day = dayOf(from - REACH); day <= to + REACH; day += DAY) {
     if (!isOn(schedule, day)) continue
     const around = { before: offsetAt(day - REACH), after: offsetAt(day + DAY + REACH) }
-    for (const wall of timesOf(schedule, day)) {
-      if (wall <= from - REACH || wall > to + REACH) continue
+    const { before, after } = around
+    const [low, high] = before === after ? [from + before, to + before] : [from - REACH, to + REACH]
+    for (const wall of timesOf(schedule, day, low, high))
       for (const instant of instantsOf(wall, around, offsetAt, schedule.hours.length === 24))
         if (instant > from && instant <= to) due.add(instant)
-    }
   }
   return [...due].sort((a, b) => a - b)
 }
 
 /** The next instant after `after`; undefined where there is none for nine years, and so for ever. */
 export function nextDue(schedule: Schedule, offsetAt: OffsetAt, after: number): number | undefined {
-  for (let from = after, span = 2 * DAY; from < after + FURTHEST; from += span, span *= 4) {
+  for (let from = after, span = HOUR; from < after + FURTHEST; from += span, span *= 4) {
     const [first] = dueBetween(schedule, offsetAt, from, from + span)
     if (first !== undefined) return first
   }
@@ -56,8 +56,13 @@ function isOn(schedule: Schedule, day: number): boolean {
   return schedule.eitherDay ? fits.includes(true) : !fits.includes(false)
 }
 
-const timesOf = (schedule: Schedule, day: number): readonly number[] =>
-  schedule.hours.flatMap(hour => schedule.minutes.map(minute => day + hour * HOUR + minute * MINUTE))
+/** The times of a day, those after `low` and up to `high`. */
+const timesOf = (schedule: Schedule, day: number, low: number, high: number): readonly number[] =>
+  schedule.hours
+    .map(hour => day + hour * HOUR)
+    .filter(hour => hour + HOUR > low && hour <= high)
+    .flatMap(hour => schedule.minutes.map(minute => hour + minute * MINUTE))
+    .filter(wall => wall > low && wall <= high)
 
 type Around = Readonly<{ before: number; after: number }>
 
