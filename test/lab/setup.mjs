@@ -62,6 +62,8 @@ const testPrograms = {
   nbdkit: 'nbdkit',
   nbdfuse: 'libnbd-bin',
   '7zz': '7zip',
+  'systemd-notify': 'systemd',
+  perl: 'perl-base',
 }
 
 function installPrograms(programs) {
