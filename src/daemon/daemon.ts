@@ -54,6 +54,7 @@ export class Daemon {
   #owesRun = false
   #leaving: string | undefined
   #saidReplaced = false
+  #isOver = false
   #fedAt = Number.NEGATIVE_INFINITY
   #reloads = Promise.resolve()
   #cancelTick = () => {}
@@ -87,8 +88,9 @@ export class Daemon {
     return this.#ended
   }
 
-  /** SIGHUP reads the configuration again; anything else ends the run under way, and then the daemon. */
+  /** SIGHUP reads the configuration again; anything else ends the run under way, and then the daemon. None is heard after that. */
   hear(signal: string): void {
+    if (this.#isOver) return
     if (signal === 'SIGHUP') {
       this.#reloads = this.#reloads.then(() => this.#reload())
       return
@@ -228,6 +230,7 @@ export class Daemon {
   }
 
   #end(exitCode: number, because: string): void {
+    this.#isOver = true
     this.#cancelTick()
     const told = this.#world.notify({ STOPPING: '1', STATUS: `ended: ${because}` })
     this.#tell({ event: 'daemonEnded', exitCode, because })

@@ -43,6 +43,16 @@ describe('the daemon', () => {
     assert.deepEqual(world.begun, ['22 01:00', '22 04:00'])
   })
 
+  it('goes on after a run that could not be started, and says why', async () => {
+    const world = new FakeWorld('2026-11-22T02:29:00Z')
+    world.begin(nightly)
+    await world.minutes(1)
+    await world.runs[0]?.end({ kind: 'unstarted', problem: 'spawn EAGAIN' })
+    assert.equal(world.of('runEnded')[0]?.verdict, 'could not be started (spawn EAGAIN)')
+    await world.until('2026-11-23T02:30:00Z')
+    assert.equal(world.runs.length, 2)
+  })
+
   it('makes up for missed runs with one, as soon as can be, where it is asked to', async () => {
     const world = new FakeWorld('2026-11-22T00:59:00Z')
     world.begin(settingsOf('0 * * * *', { catchUp: true }))
@@ -161,9 +171,11 @@ describe('a signal to the daemon', () => {
   it('ends it at once, with 0, while no run is under way', async () => {
     for (const signal of ['SIGTERM', 'SIGINT']) {
       const world = new FakeWorld('2026-11-22T02:00:00Z')
-      world.begin(nightly).hear(signal)
+      const daemon = world.begin(nightly)
+      for (const one of [signal, 'SIGTERM', 'SIGHUP']) daemon.hear(one)
       await world.until('2026-11-23T02:31:00Z')
       assert.deepEqual([world.exitCode, world.begun, world.told.at(-1)?.['STOPPING']], [0, [], '1'])
+      assert.equal(world.of('daemonEnded').length, 1)
     }
   })
 
