@@ -215,7 +215,7 @@ export class Daemon {
     } catch (error) {
       this.#tell({ event: 'reloadFailed', problem: error instanceof Error ? error.message : String(error) })
     }
-    this.#notify({ READY: '1' })
+    if (this.#leaving === undefined) this.#notify({ READY: '1' })
   }
 
   /** A package that is upgraded leaves the daemon alone; between runs it makes way for the new code by itself. */
@@ -234,7 +234,8 @@ export class Daemon {
     this.#cancelTick()
     const told = this.#world.notify({ STOPPING: '1', STATUS: `ended: ${because}` })
     this.#tell({ event: 'daemonEnded', exitCode, because })
-    void Promise.all([told, this.#remember()]).then(() => this.#resolve(exitCode))
+    // A reload ends by itself, and leaves no process behind.
+    void Promise.all([told, this.#remember(), this.#reloads]).then(() => this.#resolve(exitCode))
   }
 
   #remember(): Promise<void> {

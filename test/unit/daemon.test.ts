@@ -235,6 +235,27 @@ describe('SIGHUP', () => {
   })
 })
 
+describe('SIGTERM while the configuration is read', () => {
+  it('ends the daemon once it was read, and nothing of it is taken over', async () => {
+    const world = new FakeWorld('2026-11-22T02:00:00Z')
+    const daemon = world.begin(nightly)
+    let read: (settings: typeof nightly) => void = () => {}
+    world.reread = () =>
+      new Promise(resolve => {
+        read = resolve
+      })
+    daemon.hear('SIGHUP')
+    await world.minutes(1)
+    daemon.hear('SIGTERM')
+    await world.minutes(1)
+    assert.equal(world.exitCode, undefined)
+    read(settingsOf('0 5 * * *'))
+    await world.minutes(1)
+    assert.deepEqual([world.exitCode, world.of('reloaded')], [0, []])
+    assert.equal(world.told.at(-1)?.['STOPPING'], '1')
+  })
+})
+
 describe('the watchdog', () => {
   it('is fed often enough, and also while the last run is waited for', async () => {
     for (const watchdogMs of [6 * MINUTE, 5 * MINUTE, MINUTE, 3000]) {
