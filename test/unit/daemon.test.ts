@@ -151,6 +151,7 @@ describe('a daemon that begins', () => {
       world.begin({ ...nightly, catchUp: true }, note)
       await world.until('2026-11-23T02:31:00Z')
       assert.deepEqual([world.begun, world.missed], [['23 02:30'], []], JSON.stringify(note))
+      assert.deepEqual(world.of('clockSetBack'), [], 'a note is no clock')
     }
   })
 
