@@ -76,6 +76,14 @@ export const commands = {
     uses: ['endpoints', 'data-dir'],
     load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,
   },
+  daemon: {
+    about: 'stay, and start a run whenever --schedule says; SIGHUP reads the configuration again',
+    load: async () => (await import('./daemon.js')).daemonCommand,
+  },
+  'daemon settings': {
+    about: 'print what the daemon goes by, as JSON: schedule, next runs, the words of each run',
+    load: async () => (await import('./settings.js')).settingsCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     uses: ['coordination-prefix', 'state-dir'],
@@ -95,14 +103,21 @@ export const rowOf = (name: CommandName): Row => commands[name]
 /** The options that mean something to a command: --help, completion and the manual show these. */
 export function optionsOf(name: CommandName): readonly OptionName[] {
   const { offline, uses } = rowOf(name)
-  if (offline !== true && uses === undefined) return optionNames
+  const isOfAll = offline !== true && uses === undefined
   return optionNames.filter(option => {
     const { group } = options[option]
+    if (group === 'Daemon') return isDaemon(name)
     return (
-      group === 'Output' || uses?.includes(option) === true || (group === 'Connection' && offline !== true)
+      isOfAll ||
+      group === 'Output' ||
+      uses?.includes(option) === true ||
+      (group === 'Connection' && offline !== true)
     )
   })
 }
+
+/** The two that go by the schedule. */
+export const isDaemon = (name: CommandName): boolean => name === 'daemon' || name === 'daemon settings'
 
 /** Those that no other command has, or few have. */
 export const ownOptionsOf = (name: CommandName): readonly CommandOption[] =>

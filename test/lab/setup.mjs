@@ -69,6 +69,8 @@ const testPrograms = {
   zsh: 'zsh',
   fish: 'fish',
   'dh_bash-completion': 'bash-completion',
+  'systemd-notify': 'systemd',
+  perl: 'perl-base',
 }
 
 function installPrograms(programs) {
