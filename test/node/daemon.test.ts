@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -83,7 +83,10 @@ async function silence() {
   }
 }
 
-const hourly = ['--schedule', '*/15 * * * *', '--timezone', 'UTC', '--catch-up']
+/** Due twice in the hour that has passed and never near to now, whatever the clock shows. */
+const twiceAnHour = [20, 40].map(minutes => (new Date().getUTCMinutes() + minutes) % 60).join()
+const schedule = `${twiceAnHour} * * * *`
+const hourly = ['--schedule', schedule, '--timezone', 'UTC', '--catch-up']
 
 /** Variables with which Node's clock shows `time` as it starts. */
 async function clockAt(folder: string, time: string): Promise<Variables> {
@@ -130,13 +133,13 @@ describe('the daemon', { concurrency: 2, timeout: 120_000 }, () => {
   test('hands flags, file and variables on to the run, and catches up where it is asked to', async () => {
     await using quiet = await silence()
     await using one = await scene(`endpoints: ${quiet.url}\ndial-timeout: 1m\ncommand-timeout: 1m\n`)
-    await one.owe('*/15 * * * *')
+    await one.owe(schedule)
     const env = { ETCD_DEFRAG_MIN_INTERVAL: '7h', NOTIFY_SOCKET: '', WATCHDOG_USEC: '600000000' }
     const daemon = one.daemon([...hourly, '--force-single', '--output=json'], { env })
     await daemon.said(told('started'))
     assert.deepEqual(of(daemon, 'started')[0]?.['endpoints'], [quiet.url])
     const missed = of(daemon, 'missed')[0]
-    assert.deepEqual([missed?.['count'], missed?.['caughtUp']], [4, true])
+    assert.deepEqual([missed?.['count'], missed?.['caughtUp']], [2, true])
     const pid = Number(of(daemon, 'runStarted')[0]?.['pid'])
     const variables = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0')
     assert.ok(variables.includes('ETCD_DEFRAG_MIN_INTERVAL=7h'))
@@ -208,7 +211,7 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
   async function underWay() {
     const quiet = await silence()
     const one = await scene('')
-    await one.owe('*/15 * * * *')
+    await one.owe(schedule)
     const daemon = one.daemon([...hourly, ...quiet.args])
     await daemon.said(told('started'))
     const pid = Number(of(daemon, 'runStarted')[0]?.['pid'])
@@ -242,6 +245,11 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
   test('a second one is passed on too', async () => {
     await using one = await underWay()
     spawnSync('kill', ['-STOP', String(one.pid)])
+    await until('no thread of it goes on', async () => {
+      const threads = await readdir(`/proc/${one.pid}/task`)
+      const states = threads.map(thread => readFile(`/proc/${one.pid}/task/${thread}/status`, 'utf8'))
+      return (await Promise.all(states)).every(status => /^State:\s+T/m.test(status))
+    })
     one.daemon.kill('SIGTERM')
     one.daemon.kill('SIGINT')
     // proc(5), ShdPnd: signals that wait for the process, by their bits.
@@ -269,8 +277,8 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
 
   test('SIGHUP reads the configuration again, and keeps what it had where that is broken', async () => {
     await using quiet = await silence()
-    await using one = await scene("schedule: '*/15 * * * *'\ntimezone: UTC\ncatch-up: yes\n")
-    await one.owe('*/15 * * * *')
+    await using one = await scene(`schedule: '${schedule}'\ntimezone: UTC\ncatch-up: yes\n`)
+    await one.owe(schedule)
     const daemon = one.daemon(quiet.args)
     await daemon.said(told('started'))
     const pid = Number(of(daemon, 'runStarted')[0]?.['pid'])
@@ -284,9 +292,9 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     await one.configure("schedule: '0 4 * * *'\ntimezone: America/New_York\n")
     daemon.kill('SIGHUP')
     await daemon.said(told('reloaded'))
-    const { schedule, timezone, catchUp } = of(daemon, 'reloaded')[0] ?? {}
-    assert.deepEqual([schedule, timezone, catchUp], ['0 4 * * *', 'America/New_York', false])
-    assert.match(String(of(daemon, 'scheduled').at(-1)?.['local']), /^\S+ 04:00 -0[45]:00$/)
+    const { schedule: now, timezone, catchUp } = of(daemon, 'reloaded')[0] ?? {}
+    assert.deepEqual([now, timezone, catchUp], ['0 4 * * *', 'America/New_York', false])
+    await daemon.said(/"event":"scheduled".* 04:00 -0[45]:00"/)
     await one.configure('')
     daemon.kill('SIGHUP')
     await until('the zone is that of the node again', async () => of(daemon, 'reloaded').length === 2)
@@ -305,7 +313,7 @@ async function memoryOf(pid: number) {
 
 test('between runs the daemon holds little more than bare Node', { timeout: 60_000 }, async t => {
   await using one = await scene()
-  await one.owe('*/15 * * * *')
+  await one.owe(schedule)
   const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e9)'], { stdio: 'ignore' })
   try {
     const daemon = one.daemon([...hourly, ...nobody])
@@ -382,7 +390,7 @@ describe('the service manager', { skip: noManager, concurrency: 2, timeout: 120_
   test('hears of the run under way and of its end', async () => {
     await using one = await scene()
     await using listening = await manager(one.folder)
-    await one.owe('*/15 * * * *')
+    await one.owe(schedule)
     one.daemon([...hourly, ...nobody], { env: { NOTIFY_SOCKET: listening.path } })
     await listening.hears(/STATUS=running since \d{4}-.* \+00:00; next run /)
     await listening.hears(/^STATUS=next run .*; last run: refused \(exit code 69\) at \d{4}-.* \+00:00$/)
@@ -392,7 +400,7 @@ describe('the service manager', { skip: noManager, concurrency: 2, timeout: 120_
     await using quiet = await silence()
     await using one = await scene()
     await using listening = await manager(one.folder)
-    await one.owe('*/15 * * * *')
+    await one.owe(schedule)
     const installed = join(one.folder, 'installed')
     await mkdir(join(installed, 'dist'), { recursive: true })
     await cp(join(root, 'dist/src'), join(installed, 'dist/src'), { recursive: true })
