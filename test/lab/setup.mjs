@@ -64,6 +64,17 @@ const testPrograms = {
   '7zz': '7zip',
 }
 
+/** Those that packages are made with; the compiler is for what npm has for one processor only. */
+const packagePrograms = {
+  rpmbuild: 'rpm',
+  readelf: 'binutils',
+  'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  make: 'make',
+  bzip2: 'bzip2',
+}
+
 function installPrograms(programs) {
   const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
   const missing = Object.keys(programs).filter(name => !path.some(folder => existsSync(join(folder, name))))
@@ -171,6 +182,7 @@ function lint() {
       '.config/eslint.config.js',
       'src',
       'test',
+      'packaging',
     ],
   ]
   const complaints = linters.map(
@@ -210,6 +222,12 @@ const jobs = {
     installPrograms()
     for (const suite of suites) fetchEtcd(suite)
     become(['dist/test/chaos/main.js', ...process.argv.slice(3)])
+  },
+  async package(linted) {
+    const complaints = await linted
+    if (complaints !== '') fail(complaints)
+    installPrograms({ ...programs, ...packagePrograms })
+    become(['dist/packaging/build/main.js', ...process.argv.slice(3)])
   },
   async demo() {
     installPrograms(programs)

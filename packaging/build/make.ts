@@ -1,0 +1,82 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { addonOf } from './addon.js'
+import { bundle } from './bundle.js'
+import { makeDeb } from './deb.js'
+import { type Needs, needsOf, together } from './elf.js'
+import { layout, type Row } from './layout.js'
+import { makeRpm } from './rpm.js'
+import { fetchRuntime } from './runtime.js'
+import { cacheFolder, type Release, releaseOf, root } from './source.js'
+import { type Architecture, type Target, targets } from './target.js'
+
+/** What one package is made of. */
+export type Making = Readonly<{
+  rows: readonly Row[]
+  needs: Needs
+  architecture: Architecture
+  target: Target
+  release: Release
+  work: string
+  compression: 'small' | 'fast'
+  synopsis: string
+  about: readonly string[]
+  changelog: string
+}>
+
+const makers = { deb: makeDeb, rpm: makeRpm } as const
+export type Format = keyof typeof makers
+export const formats = Object.keys(makers) as readonly Format[]
+
+export type Wanted = Readonly<{
+  architectures: readonly Architecture[]
+  formats: readonly Format[]
+  compression: 'small' | 'fast'
+  /** Where the packages go. */
+  folder: string
+}>
+
+/** Makes the packages that are wanted, and gives their paths. Throws where a part is not what it was pinned to be. */
+export async function make({ folder, ...wanted }: Wanted): Promise<readonly string[]> {
+  const release = await releaseOf()
+  const work = await mkdtemp(join(tmpdir(), 'etcd-defrag-package-'))
+  try {
+    const program = join(work, 'program')
+    await bundle(program)
+    await mkdir(folder, { recursive: true })
+    const made: string[] = []
+    for (const architecture of wanted.architectures) {
+      const target = targets[architecture]
+      const runtime = await fetchRuntime(target, cacheFolder())
+      const addon = await addonOf(target, runtime, cacheFolder())
+      const needs = together(await Promise.all([needsOf(runtime.node), needsOf(addon)]))
+      const copyright = await readFile(join(root, 'LICENSE'), 'utf8')
+      const rows = await layout({ program, node: runtime.node, addon, version: release.version, copyright })
+      for (const format of wanted.formats) {
+        const within = join(work, architecture)
+        await mkdir(within, { recursive: true })
+        const { compression } = wanted
+        const common = { rows, needs, architecture, target, release, work: within, compression }
+        const path = await makers[format]({ ...common, ...words, changelog: '' })
+        made.push(join(folder, basename(path)))
+        await copyFile(path, join(folder, basename(path)))
+      }
+    }
+    return made
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+const words = {
+  synopsis: 'defragment, back up and trim etcd on Kubernetes control-plane nodes',
+  about: [
+    "An agent for the nodes that run etcd. Each night, on the leader's node, it",
+    'checks that every member is healthy, defragments the followers one after the',
+    'other, moves leadership to one of them, defragments the former leader, writes',
+    'a verified backup and trims the disk. It refuses rather than guesses.',
+    '',
+    'It brings its own Node.js and needs nothing of the network to be installed.',
+  ],
+} as const
