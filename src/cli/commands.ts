@@ -1,4 +1,5 @@
-import type { OptionName } from '../config/options.js'
+import { type CommandOption, commandOptionNames, commandOptions } from '../config/commandOptions.js'
+import { type OptionName, optionNames, options } from '../config/options.js'
 import type { Command } from './command.js'
 
 type Row = Readonly<{
@@ -69,6 +70,12 @@ export const commands = {
     uses: ['backup-path', 'data-dir', 'user', 'password-file'],
     load: async () => (await import('./drill.js')).drillCommand,
   },
+  'holds-etcd': {
+    about: 'say whether this node holds an etcd, or one is configured; ends with 1 where not',
+    offline: true,
+    uses: ['endpoints', 'data-dir'],
+    load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     load: async () => (await import('./pause.js')).pauseCommand,
@@ -82,3 +89,19 @@ export const commands = {
 export type CommandName = keyof typeof commands
 export const commandNames = Object.keys(commands) as readonly CommandName[]
 export const rowOf = (name: CommandName): Row => commands[name]
+
+/** The options that mean something to a command: --help, completion and the manual show these. */
+export function optionsOf(name: CommandName): readonly OptionName[] {
+  const { offline, uses } = rowOf(name)
+  if (offline !== true && uses === undefined) return optionNames
+  return optionNames.filter(option => {
+    const { group } = options[option]
+    return (
+      group === 'Output' || uses?.includes(option) === true || (group === 'Connection' && offline !== true)
+    )
+  })
+}
+
+/** Those that no other command has, or few have. */
+export const ownOptionsOf = (name: CommandName): readonly CommandOption[] =>
+  commandOptionNames.filter(option => (commandOptions[option].commands as readonly string[]).includes(name))

@@ -11,7 +11,7 @@ import {
 } from '../config/options.js'
 import { configFailure, didYouMean, type Found, type Source } from '../config/sources.js'
 import { exitCodeMeanings } from '../model/verdict.js'
-import { type CommandName, commandNames, rowOf } from './commands.js'
+import { type CommandName, commandNames, optionsOf, ownOptionsOf, rowOf } from './commands.js'
 
 export type Request =
   /** `file`: the argument of the commands that work on one. */
@@ -148,14 +148,8 @@ const withoutTypes = (help: string): string =>
 
 /** Those that mean something to `command`; all without one. */
 function declare(parser: Argv, command: CommandName | undefined): void {
-  const row = command === undefined ? undefined : rowOf(command)
-  for (const name of optionNames) {
+  for (const name of command === undefined ? optionNames : optionsOf(command)) {
     const { about, group, shape, fallback } = options[name]
-    const isMeant =
-      group === 'Output' ||
-      row?.uses?.includes(name) === true ||
-      (group === 'Connection' && row?.offline !== true)
-    if ((row?.offline === true || row?.uses !== undefined) && !isMeant) continue
     const hint = fallback === undefined || isSwitch(name) ? '' : ` [default: ${fallback}]`
     const describe = isOnByDefault(name) ? `do not ${about}` : `${about}${hint}`
     const flag = flagOf(name).slice(2)
@@ -170,9 +164,8 @@ function declare(parser: Argv, command: CommandName | undefined): void {
       })
     if (isOnByDefault(name)) parser.option(name, { type: 'boolean', hidden: true })
   }
-  for (const name of commandOptionNames) {
+  for (const name of command === undefined ? commandOptionNames : ownOptionsOf(command)) {
     const { commands: owners, about, group, shape, fallback } = commandOptions[name]
-    if (command !== undefined && !(owners as readonly string[]).includes(command)) continue
     const describe = command === undefined ? `with ${owners.join(' and ')}: ${about}` : about
     const hint = fallback === '' || shape === '' ? '' : ` [default: ${fallback}]`
     if (shape === '') parser.option(name, { type: 'boolean', describe, group: `${group}:` })

@@ -5,7 +5,10 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { readConfigFile } from '../../src/config/file.js'
 import { optionNames, options } from '../../src/config/options.js'
-import { configExample, eachDocument } from '../lab/documents.js'
+import { configExample } from '../documents/configExample.js'
+import { eachDocument } from '../documents/index.js'
+import { prose } from '../documents/roff.js'
+import { filled, newestRelease, root } from '../documents/sources.js'
 
 test('the documents say what the table of options says (else: npm run docs)', async () => {
   await eachDocument(async (file, is, shouldBe) => assert.equal(is, shouldBe, basename(file)))
@@ -19,14 +22,52 @@ test('the shipped configuration file changes nothing, and every line of it can b
     assert.deepEqual(await readConfigFile(file, true), {})
     await writeFile(file, configExample().replaceAll(/^#(?! )/gm, ''))
     const names = optionNames.filter(name => !('notInFile' in options[name]))
-    assert.deepEqual(Object.keys(await readConfigFile(file, true)), names)
+    const found = await readConfigFile(file, true)
+    assert.deepEqual(Object.keys(found).sort(), [...names].sort())
+    for (const name of names) options[name].parse(found[name]?.text ?? '')
   } finally {
     await rm(folder, { recursive: true })
   }
 })
 
+test('the shipped configuration file says of each option what holds without it, and has no line too long', () => {
+  const lines = configExample().split('\n')
+  assert.deepEqual(
+    lines.filter(line => line.length > 100),
+    [],
+  )
+  const blocks = configExample().split('\n\n')
+  for (const name of optionNames.filter(name => !('notInFile' in options[name]))) {
+    const block = blocks.find(text => text.includes(`\n#${name}: `))?.replaceAll('\n# ', ' ')
+    assert.ok(block, name)
+    assert.ok(block.includes(options[name].about), name)
+    assert.ok(block.includes(`(${options[name].fallback === undefined ? 'not set by' : 'default:'}`), name)
+  }
+})
+
+test('the newest entry of the changelog is of the version that is built', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const newest = await newestRelease()
+  assert.equal(newest.version, version)
+})
+
+test('a handwritten part that asks for what is not made, or has no place for what is, makes no document', async () => {
+  await assert.rejects(filled('etcd-defrag.8', {}), /has a place for DATE, which nothing makes/)
+  const parts = Object.fromEntries(
+    ['DATE', 'VERSION', 'KEYS', 'MORE'].map(name => [name, name.toLowerCase()] as const),
+  )
+  await assert.rejects(filled('etcd-defrag.yaml.5', parts), /has no place for MORE/)
+})
+
+test('text in the manual is never markup', () => {
+  assert.equal(prose("'a' first \\ and …"), "\\&'a' first \\e and ...")
+  assert.equal(prose('.TH at the start'), '\\&.TH at the start')
+  const long = prose(`${'x'.repeat(77)} .so /etc/passwd`)
+  assert.match(long, /\n\\&\.so \\%\/etc\/passwd$/)
+  assert.equal(prose('set --backup-path.'), 'set \\fB\\%\\-\\-backup\\-path\\fR.')
+})
+
 test('what the guide to failures quotes is said by the program, and its links lead somewhere', async () => {
-  const root = join(import.meta.dirname, '../../..')
   const guide = await readFile(join(root, 'packaging/failure-modes.md'), 'utf8')
   const files = await readdir(join(root, 'src'), { recursive: true })
   const sources = await Promise.all(
