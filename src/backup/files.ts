@@ -140,7 +140,7 @@ export function writeProblem(folder: string, { code, message }: NodeJS.ErrnoExce
     ENOSPC: `no space left in ${folder}; make room there or set --backup-path`,
     ERESERVE: `hardly any space left in ${folder}, which others need too; make room there or set --backup-path`,
     EDQUOT: `the quota of ${folder} is used up; make room there or set --backup-path`,
-    EROFS: `${folder} is on a read-only file system; set --backup-path`,
+    EROFS: `${folder} is on a read-only file system; set --backup-path, or open it where the systemd unit shuts it (systemctl edit etcd-defrag: [Service] ReadWritePaths=${folder})`,
     EACCES: `no permission to write in ${folder}; run as root or set --backup-path`,
     EPERM: `no permission to write in ${folder}; run as root or set --backup-path`,
     EIO: `the disk under ${folder} answers with errors (${message}); look at the kernel log`,

@@ -69,6 +69,12 @@ export const commands = {
     uses: ['backup-path', 'data-dir', 'user', 'password-file'],
     load: async () => (await import('./drill.js')).drillCommand,
   },
+  'holds-etcd': {
+    about: 'say whether this node holds an etcd, or one is configured; ends with 1 where not',
+    offline: true,
+    uses: ['endpoints', 'data-dir'],
+    load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     load: async () => (await import('./pause.js')).pauseCommand,

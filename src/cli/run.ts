@@ -6,8 +6,9 @@ import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
 import { run } from '../run.js'
 import { exec } from '../system/exec.js'
-import { hostLock, RUN_FOLDER } from '../system/hostLock.js'
+import { hostLock, LOCK_FOLDER } from '../system/hostLock.js'
 import { PauseFile } from '../system/pauseFile.js'
+import { yieldCpu } from '../system/priority.js'
 import type { Command, Console, Context } from './command.js'
 import { backupOnly, connect, coordinationOf, policyOf } from './world.js'
 
@@ -19,7 +20,7 @@ export const createCommand: Command = context => runAs(context, backupOnly(polic
 
 async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
   const etcd = await connect(config)
-  const tell = unfailing(await listener(out))
+  const tell = politely(unfailing(await listener(out)))
   const world: World = {
     etcd,
     coordination: await coordinationOf(config, etcd),
@@ -31,8 +32,7 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
     exec,
     host: hostname(),
     tool: `etcd-defrag ${version}`,
-    lock: (clusterId, waitMs, signal) =>
-      hostLock(`${RUN_FOLDER}/etcd-defrag.${clusterId}.lock`, waitMs, signal),
+    lock: (clusterId, waitMs, signal) => hostLock(`${LOCK_FOLDER}/${clusterId}.lock`, waitMs, signal),
     tell,
   }
   tell({ event: 'started', endpoints: config.values.endpoints, notes: config.notes })
@@ -46,6 +46,18 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
     return exitCodeOf(report.verdict)
   } finally {
     etcd.close()
+  }
+}
+
+/** Once etcd's stream is closed nobody waits for us: compressing and verifying leave the cores to whoever wants them. */
+const politely = (tell: (event: Event) => void) => {
+  let isPolite = false
+  return (event: Event): void => {
+    if (!isPolite && event.event === 'stepProgress' && event.phase !== 'snapshot') {
+      isPolite = true
+      yieldCpu()
+    }
+    tell(event)
   }
 }
 

@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { HostLock } from '../model/world.js'
 import { PATH } from './exec.js'
 
-/** Where a lock is gone after a reboot, as its holder is (hier(7)). */
-export const RUN_FOLDER = '/run'
+/**
+ * Where a lock is gone after a reboot, as its holder is (hier(7)); a folder of our own in it, since all else of /run may
+ * be read-only to a unit (systemd.exec(5), RuntimeDirectory=).
+ */
+export const LOCK_FOLDER = '/run/etcd-defrag'
 
 /** flock(1): our choice for `--conflict-exit-code`. */
 const CONFLICT = 75
@@ -25,6 +29,7 @@ export async function hostLock(file: string, waitMs: number, signal: AbortSignal
 /** `outdated`: it is a lock on a file that its last holder has removed meanwhile. */
 async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promise<HostLock | 'outdated'> {
   signal.throwIfAborted() // an aborted signal tells nobody a second time
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch(() => {}) // flock says what it cannot open
   const patience = waitMs > 0 ? ['--timeout', String(waitMs / 1000)] : ['--nonblock']
   const flock = [
     'flock',

@@ -1,7 +1,6 @@
 import { readFile, readlink, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Holder } from './etcd/coordination.js'
-import { RUN_FOLDER } from './hostLock.js'
 
 /**
  * Who this process is to a run elsewhere, and its place: two processes of one place keep each other away by the host
@@ -10,7 +9,7 @@ import { RUN_FOLDER } from './hostLock.js'
 export async function ownPlace(): Promise<Holder> {
   const [boot, run, self] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
-    stat(RUN_FOLDER).catch(() => undefined),
+    stat('/run').catch(() => undefined),
     readlink('/proc/self').catch(() => 'unknown'),
   ])
   return {

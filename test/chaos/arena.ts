@@ -53,7 +53,7 @@ export class Arena implements AsyncDisposable {
 
   static async create({ suite, size, learner }: ClusterDraw): Promise<Arena> {
     // The host lock of the other computer is in a /run of its own.
-    const otherHost = await Node.create({ '/run/etcd-defrag': '' })
+    const otherHost = await Node.create({ '/run/own': '' })
     const gateways = await Promise.all(Array.from({ length: size + 2 }, () => Gateway.listen()))
     const cluster = await Cluster.start({
       suite,
@@ -225,7 +225,7 @@ export class Arena implements AsyncDisposable {
   async tidy(): Promise<void> {
     for (const name of await readdir(this.backups))
       if (/\.(spool|partial|provenance)$/.test(name)) await rm(join(this.backups, name))
-    await rm(`/run/etcd-defrag.${this.#id}.lock`, { force: true })
+    await rm(`/run/etcd-defrag/${this.#id}.lock`, { force: true })
   }
 
   /** From the runs' side of the gateways. */

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from '../lab/archives.js'
 import { Cluster, type LabMember } from '../lab/cluster.js'
-import { documentOf, etcdDefrag } from '../lab/command.js'
+import { documentOf, etcdDefrag, start } from '../lab/command.js'
 import { fragment } from '../lab/fill.js'
 import { restore } from '../lab/restore.js'
 import { execute } from '../unit/fixtures.js'
@@ -169,6 +170,43 @@ describe('backup create', { timeout: 180_000 }, () => {
     )
   })
 
+  test('leaves the cores to others once the snapshot is there, and its main thread, which keeps the lock, as it is', async () => {
+    const running = start([
+      'backup',
+      'create',
+      ...cluster.flags(await cluster.leader()),
+      '--backup-path',
+      path(),
+    ])
+    const seen = new Map<string, Set<number>>([
+      ['main', new Set()],
+      ['spooling', new Set()],
+      ['compressing', new Set()],
+    ])
+    let isOver = false
+    const ended = running.ended.finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      const names = await readdir(folder)
+      const partial = names.find(name => name.endsWith('.partial'))
+      const spool = names.some(name => name.endsWith('.spool'))
+      const written =
+        partial === undefined ? 0 : (await stat(join(folder, partial)).catch(() => undefined))?.size
+      for (const [thread, nice] of await niceness(running.pid)) {
+        if (thread === String(running.pid)) seen.get('main')?.add(nice)
+        else if (spool && written === 0) seen.get('spooling')?.add(nice)
+        else if (written !== undefined && written > 0) seen.get('compressing')?.add(nice)
+      }
+      await sleep(2)
+    }
+    assert.equal((await ended).code, 0)
+    const own = getPriority()
+    assert.deepEqual([...(seen.get('main') ?? [])], [own])
+    assert.ok(seen.get('spooling')?.has(own), 'never seen while it received')
+    assert.deepEqual([...(seen.get('compressing') ?? [])], [Math.min(19, own + 10)])
+  })
+
   test('does not make the nightly run needless', async () => {
     const leader = await cluster.leader()
     assert.equal((await report(leader)).verdict, 'completed')
@@ -190,6 +228,16 @@ describe('backup create', { timeout: 180_000 }, () => {
     assert.deepEqual([code, stderr], [78, 'etcd-defrag: --no-backup: leaves nothing to do\n'])
   })
 })
+
+/** The nice value of each thread (proc_pid_stat(5), field 19). */
+async function niceness(pid: number): Promise<readonly (readonly [string, number])[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const stats = threads.map(async thread => {
+    const text = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '')
+    return [thread, Number(text.slice(text.lastIndexOf(')')).split(' ')[17] ?? Number.NaN)] as const
+  })
+  return (await Promise.all(stats)).filter(([, nice]) => !Number.isNaN(nice))
+}
 
 describe('backup list', () => {
   test('tells an empty folder, a damaged archive and one of another tool', async () => {

@@ -21,7 +21,7 @@ export async function remainsOf(
   members: readonly LabMember[],
   leases: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const lockFile = `/run/etcd-defrag.${await clusterIdOf(cluster, options)}.lock`
+  const lockFile = `/run/etcd-defrag/${await clusterIdOf(cluster, options)}.lock`
   const lastKilled = runs.findLastIndex(run => run.killed)
   // What a SIGKILL leaves behind, the next run that comes as far tidies up.
   const isTidy = runs.slice(lastKilled + 1).some(({ report }) => report?.verdict === 'completed')
@@ -43,7 +43,7 @@ async function patiently(find: () => Promise<readonly string[]>): Promise<readon
 }
 
 async function leftFiles(lockFile: string, { backupPath }: WitnessOptions): Promise<readonly string[]> {
-  const lock = (await readdir(dirname(lockFile))).filter(name => name === basename(lockFile))
+  const lock = (await readdir(dirname(lockFile)).catch(() => [])).filter(name => name === basename(lockFile))
   if (backupPath === undefined) return lock
   const beside = await readdir(dirname(backupPath))
   const isOurs = (name: string) =>
