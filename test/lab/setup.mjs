@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
+import { mirror } from './mirror.mjs'
 
 const root = resolve(import.meta.dirname, '../..')
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'etcd-defrag-lab')
@@ -63,6 +64,19 @@ const testPrograms = {
   nbdfuse: 'libnbd-bin',
   '7zz': '7zip',
 }
+/** Those that boot machines, which takes root. */
+const machinePrograms = {
+  debootstrap: 'debootstrap',
+  'systemd-nspawn': 'systemd-container',
+  'mkfs.xfs': 'xfsprogs',
+}
+
+/** The Debian that tests boot. */
+function prepareMachines() {
+  if (!isRoot) return
+  installPrograms(machinePrograms)
+  execFileSync(process.execPath, ['test/lab/machineRoot.mjs', cache], { cwd: root, stdio: 'inherit' })
+}
 
 /** Those that packages are made with; the compiler is for what npm has for one processor only. */
 const packagePrograms = {
@@ -88,28 +102,6 @@ function installPrograms(programs) {
   })
 }
 
-/** The mirror and keyring this machine's own apt uses, so that it works behind any mirror. */
-function mirror() {
-  const folder = '/etc/apt/sources.list.d'
-  const files = [
-    '/etc/apt/sources.list',
-    ...(existsSync(folder) ? readdirSync(folder).map(f => join(folder, f)) : []),
-  ]
-  for (const file of files.filter(existsSync)) {
-    const text = readFileSync(file, 'utf8')
-    for (const stanza of text.split(/\n\s*\n/)) {
-      const uri = /^URIs:\s*(\S+\/debian)\/?\s*$/m.exec(stanza)?.[1]
-      const keyring = /^Signed-By:\s*(\S+)/m.exec(stanza)?.[1]
-      if (uri !== undefined) return { uri, keyring }
-    }
-    const [, options, uri] = /^deb\s+(\[[^\]]*\]\s+)?(\S+\/debian)\/?\s/m.exec(text) ?? []
-    if (uri !== undefined) return { uri, keyring: /signed-by=([^\s\]]+)/.exec(options ?? '')?.[1] }
-  }
-  return fail(
-    "found no Debian mirror in this machine's apt sources; the lab takes etcd from Debian's packages",
-  )
-}
-
 /** etcd, etcdctl and etcdutl of one Debian suite, unpacked and not installed. */
 function fetchEtcd(suite) {
   const target = join(cache, `etcd-${suite}`)
@@ -122,7 +114,9 @@ function fetchEtcd(suite) {
   const work = join(cache, `fetch-${suite}-${process.pid}`)
   mkdirSync(join(work, 'lists/partial'), { recursive: true })
   mkdirSync(join(work, 'cache/archives/partial'), { recursive: true })
-  const { uri, keyring } = mirror()
+  const { uri, keyring } =
+    mirror() ??
+    fail("found no Debian mirror in this machine's apt sources; the lab takes etcd from Debian's packages")
   writeFileSync(
     join(work, 'sources.list'),
     `deb ${keyring ? `[signed-by=${keyring}] ` : ''}${uri} ${suite} main\n`,
@@ -216,6 +210,7 @@ const jobs = {
     if (complaints !== '') fail(complaints)
     installPrograms({ ...programs, ...testPrograms })
     for (const suite of suites) fetchEtcd(suite)
+    prepareMachines()
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },
   async chaos() {
