@@ -1,14 +1,15 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { addonOf } from './addon.js'
 import { bundle } from './bundle.js'
+import { copyrightOf } from './copyright.js'
 import { makeDeb } from './deb.js'
 import { type Needs, needsOf, together } from './elf.js'
 import { layout, type Row } from './layout.js'
 import { makeRpm } from './rpm.js'
 import { fetchRuntime } from './runtime.js'
-import { cacheFolder, type Release, releaseOf, root } from './source.js'
+import { cacheFolder, type Release, releaseOf } from './source.js'
 import { type Architecture, type Target, targets } from './target.js'
 
 /** What one package is made of. */
@@ -43,7 +44,7 @@ export async function make({ folder, ...wanted }: Wanted): Promise<readonly stri
   const work = await mkdtemp(join(tmpdir(), 'etcd-defrag-package-'))
   try {
     const program = join(work, 'program')
-    await bundle(program)
+    const metafile = await bundle(program)
     await mkdir(folder, { recursive: true })
     const made: string[] = []
     for (const architecture of wanted.architectures) {
@@ -51,7 +52,7 @@ export async function make({ folder, ...wanted }: Wanted): Promise<readonly stri
       const runtime = await fetchRuntime(target, cacheFolder())
       const addon = await addonOf(target, runtime, cacheFolder())
       const needs = together(await Promise.all([needsOf(runtime.node), needsOf(addon)]))
-      const copyright = await readFile(join(root, 'LICENSE'), 'utf8')
+      const copyright = await copyrightOf(metafile, runtime.licence)
       const rows = await layout({ program, node: runtime.node, addon, version: release.version, copyright })
       for (const format of wanted.formats) {
         const within = join(work, architecture)
