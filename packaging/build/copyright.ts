@@ -4,6 +4,11 @@ import type { Metafile } from 'esbuild'
 import { call } from './programs.js'
 import { root } from './source.js'
 
+export type Copyright = Readonly<{
+  text: string
+  /** Of everything in the package, by their SPDX names. */
+  licences: readonly string[]
+}>
 type Part = Readonly<{
   files: string
   about: string
@@ -20,7 +25,7 @@ const APACHE =
  * The copyright file (Debian's machine-readable format 1.0) of this program, of Node as it comes, and of each npm package
  * of which anything was bundled. Throws for one without the text of a licence.
  */
-export async function copyrightOf(metafile: Metafile, nodeLicence: string): Promise<string> {
+export async function copyrightOf(metafile: Metafile, nodeLicence: string): Promise<Copyright> {
   const own: Part = {
     files: '*',
     about: '',
@@ -40,7 +45,10 @@ export async function copyrightOf(metafile: Metafile, nodeLicence: string): Prom
   const parts = [own, node, await liblzma(), ...(await Promise.all(packages.map(packagePart)))]
   const head =
     'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: etcd-defrag\n'
-  return [head, ...parts.map(paragraph)].join('\n')
+  // Node's own licence is MIT; what it takes of others is named in its text.
+  const names = parts.map(part => (part.licence === 'Node.js' ? 'MIT' : part.licence))
+  const licences = [...new Set(names.filter(name => name !== 'public-domain'))]
+  return { text: [head, ...parts.map(paragraph)].join('\n'), licences }
 }
 
 /** The folders of the packages that anything in the bundle comes from. */

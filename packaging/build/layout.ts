@@ -84,6 +84,11 @@ export async function layout({ program, node, addon, version, copyright }: Built
     { path: '/etc/etcd-defrag/config.yaml', file: source('packaging/config.yaml'), config: true },
     ...documents,
     { path: `${DOC}/copyright`, text: copyright },
+    {
+      path: '/usr/share/lintian/overrides/etcd-defrag',
+      file: source('packaging/lintian-overrides'),
+      only: 'deb',
+    },
     { path: '/usr/share/licenses/etcd-defrag/LICENSE', file: source('LICENSE'), only: 'rpm' },
   ]
 }
