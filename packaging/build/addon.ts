@@ -17,13 +17,14 @@ const older = {
 }
 
 /**
- * lzma-native's compiled half for the processor: the one that comes with it where it is one for that processor, else
+ * Puts lzma-native's compiled half for the processor at `path`, without symbols: the one that comes with it where it is one for that processor, else
  * compiled here from the same sources. In 8.0.6 linux-arm64 holds the file of linux-x64, byte for byte.
  */
-export async function addonOf(target: Target, runtime: Runtime, cache: string): Promise<string> {
+export async function addonOf(target: Target, runtime: Runtime, cache: string, path: string): Promise<void> {
   const shipped = join(lzmaNative, `prebuilds/linux-${target.node}/node.napi.node`)
   const { machine } = await needsOf(shipped)
-  return machine === target.machine ? shipped : compiledOnce(target, runtime, cache)
+  const addon = machine === target.machine ? shipped : await compiledOnce(target, runtime, cache)
+  await call(`${target.triplet}-strip`, ['--strip-unneeded', '-o', path, addon])
 }
 
 /** Kept under a name that tells what it was made from and by. */

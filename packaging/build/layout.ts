@@ -29,6 +29,41 @@ const UNITS = '/usr/lib/systemd/system'
 const DOC = '/usr/share/doc/etcd-defrag'
 const source = (file: string) => join(root, file)
 
+const documents: readonly Row[] = [
+  { path: `${DOC}/changelog.gz`, file: source('packaging/changelog'), gzip: true },
+  { path: `${DOC}/restore.md`, file: source('packaging/restore.md') },
+  { path: `${DOC}/failure-modes.md`, file: source('packaging/failure-modes.md') },
+  {
+    path: '/usr/share/man/man8/etcd-defrag.8.gz',
+    file: source('packaging/man/etcd-defrag.8'),
+    gzip: true,
+  },
+  {
+    path: '/usr/share/man/man5/etcd-defrag.yaml.5.gz',
+    file: source('packaging/man/etcd-defrag.yaml.5'),
+    gzip: true,
+  },
+  {
+    path: '/usr/share/bash-completion/completions/etcd-defrag',
+    file: source('packaging/completion/etcd-defrag.bash'),
+  },
+  {
+    path: '/usr/share/fish/vendor_completions.d/etcd-defrag.fish',
+    file: source('packaging/completion/etcd-defrag.fish'),
+  },
+  // The folder that zsh looks into is Debian's own choice.
+  {
+    path: '/usr/share/zsh/vendor-completions/_etcd-defrag',
+    file: source('packaging/completion/_etcd-defrag'),
+    only: 'deb',
+  },
+  {
+    path: '/usr/share/zsh/site-functions/_etcd-defrag',
+    file: source('packaging/completion/_etcd-defrag'),
+    only: 'rpm',
+  },
+]
+
 /** Everything that is installed, one row each. */
 export async function layout({ program, node, addon, version, copyright }: Built): Promise<readonly Row[]> {
   const modules = (await readdir(program)).filter(name => name !== 'main.js').sort()
@@ -47,9 +82,13 @@ export async function layout({ program, node, addon, version, copyright }: Built
       file: source('systemd/50-etcd-defrag.preset'),
     },
     { path: '/etc/etcd-defrag/config.yaml', file: source('packaging/config.yaml'), config: true },
+    ...documents,
     { path: `${DOC}/copyright`, text: copyright },
-    { path: `${DOC}/changelog.gz`, file: source('packaging/changelog'), gzip: true },
-    { path: `${DOC}/restore.md`, file: source('packaging/restore.md') },
-    { path: `${DOC}/failure-modes.md`, file: source('packaging/failure-modes.md') },
+    {
+      path: '/usr/share/lintian/overrides/etcd-defrag',
+      file: source('packaging/lintian-overrides'),
+      only: 'deb',
+    },
+    { path: '/usr/share/licenses/etcd-defrag/LICENSE', file: source('LICENSE'), only: 'rpm' },
   ]
 }

@@ -1,14 +1,15 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { addonOf } from './addon.js'
 import { bundle } from './bundle.js'
+import { copyrightOf } from './copyright.js'
 import { makeDeb } from './deb.js'
 import { type Needs, needsOf, together } from './elf.js'
 import { layout, type Row } from './layout.js'
 import { makeRpm } from './rpm.js'
 import { fetchRuntime } from './runtime.js'
-import { cacheFolder, type Release, releaseOf, root } from './source.js'
+import { cacheFolder, type Release, releaseOf } from './source.js'
 import { type Architecture, type Target, targets } from './target.js'
 
 /** What one package is made of. */
@@ -22,7 +23,7 @@ export type Making = Readonly<{
   compression: 'small' | 'fast'
   synopsis: string
   about: readonly string[]
-  changelog: string
+  licences: readonly string[]
 }>
 
 const makers = { deb: makeDeb, rpm: makeRpm } as const
@@ -35,30 +36,33 @@ export type Wanted = Readonly<{
   compression: 'small' | 'fast'
   /** Where the packages go. */
   folder: string
+  /** What it is called instead of what package.json says; for tests of upgrades. */
+  version?: string
 }>
 
 /** Makes the packages that are wanted, and gives their paths. Throws where a part is not what it was pinned to be. */
 export async function make({ folder, ...wanted }: Wanted): Promise<readonly string[]> {
-  const release = await releaseOf()
+  const release = await releaseOf(wanted.version)
   const work = await mkdtemp(join(tmpdir(), 'etcd-defrag-package-'))
   try {
     const program = join(work, 'program')
-    await bundle(program)
+    const metafile = await bundle(program)
     await mkdir(folder, { recursive: true })
     const made: string[] = []
     for (const architecture of wanted.architectures) {
       const target = targets[architecture]
       const runtime = await fetchRuntime(target, cacheFolder())
-      const addon = await addonOf(target, runtime, cacheFolder())
+      const addon = join(work, `lzma-${architecture}.node`)
+      await addonOf(target, runtime, cacheFolder(), addon)
       const needs = together(await Promise.all([needsOf(runtime.node), needsOf(addon)]))
-      const copyright = await readFile(join(root, 'LICENSE'), 'utf8')
+      const { text: copyright, licences } = await copyrightOf(metafile, runtime.licence)
       const rows = await layout({ program, node: runtime.node, addon, version: release.version, copyright })
       for (const format of wanted.formats) {
         const within = join(work, architecture)
         await mkdir(within, { recursive: true })
         const { compression } = wanted
         const common = { rows, needs, architecture, target, release, work: within, compression }
-        const path = await makers[format]({ ...common, ...words, changelog: '' })
+        const path = await makers[format]({ ...common, ...words, licences })
         made.push(join(folder, basename(path)))
         await copyFile(path, join(folder, basename(path)))
       }

@@ -5,6 +5,7 @@ import type { Row } from './layout.js'
 import type { Making } from './make.js'
 import { call } from './programs.js'
 import { script } from './scripts.js'
+import type { Release } from './source.js'
 import { filesBelow, stage } from './stage.js'
 
 /** rpm's own notation: the level, and the coder (rpm: macros.in, `_binary_payload`). */
@@ -32,7 +33,7 @@ export async function makeRpm({ rows, needs, target, release, work, ...how }: Ma
   const own = rows.filter(row => row.only !== 'deb')
   await stage(own, folder, release.epoch)
   const values = { UNAME: target.uname, GLIBC_MINOR: glibcFloor(needs).replace('2.', '') }
-  const scriptlet = async (name: string) => `%${name}\n${await script(`${name}.rpm`, values)}`
+  const scriptlet = async (name: string) => `%${name}\n${verbatim(await script(`${name}.rpm`, values))}`
   const spec = [
     ...plain,
     `%global _binary_payload ${compressions[how.compression]}`,
@@ -40,13 +41,14 @@ export async function makeRpm({ rows, needs, target, release, work, ...how }: Ma
     'Name: etcd-defrag',
     `Version: ${release.debianVersion}`,
     'Release: 1',
-    `Summary: ${how.synopsis}`,
-    'License: Apache-2.0',
+    `Summary: ${how.synopsis.replace(/^./, letter => letter.toUpperCase())}`,
+    `License: ${how.licences.join(' AND ')}`,
     `Packager: ${release.maintainer}`,
     'AutoReqProv: no',
     ...rpmRequires(needs).map(what => `Requires: ${what}`),
     'Requires: /bin/sh',
     'Requires: /usr/bin/flock',
+    'OrderWithRequires(post): systemd', // where both come into a new root, it is there before our scriptlet
     '',
     '%description',
     ...how.about,
@@ -59,7 +61,7 @@ export async function makeRpm({ rows, needs, target, release, work, ...how }: Ma
     ...fileLines(own, await filesBelow(folder)),
     '',
     '%changelog',
-    how.changelog,
+    ...changelogLines(release),
   ]
   await mkdir(top, { recursive: true })
   await writeFile(join(top, 'etcd-defrag.spec'), `${spec.join('\n')}\n`)
@@ -71,6 +73,9 @@ export async function makeRpm({ rows, needs, target, release, work, ...how }: Ma
   await rm(folder, { recursive: true })
   return join(top, 'RPMS', target.rpm, made)
 }
+
+/** rpmbuild would expand a `%` as a macro. */
+const verbatim = (text: string) => text.replaceAll('%', '%%')
 
 /** Folders that are ours alone are ours to remove; the others belong to the distribution. */
 const isOurs = (path: string) => /\/etcd-defrag(\/|$)/.test(path)
@@ -84,4 +89,11 @@ function fileLines(rows: readonly Row[], found: readonly { path: string; isFolde
     const kind = row.config ? '%config(noreplace) ' : path.startsWith('/usr/share/doc/') ? '%doc ' : ''
     return [`${kind}%attr(0${(row.mode ?? 0o644).toString(8)}, root, root) ${path}`]
   })
+}
+
+/** The newest entry of packaging/changelog as rpm writes it. */
+function changelogLines({ epoch, maintainer, debianVersion, changes }: Release): string[] {
+  const [day, date, month, year] = new Date(epoch * 1000).toUTCString().split(/,? /)
+  const head = `* ${day} ${month} ${date} ${year} ${maintainer} - ${debianVersion}-1`
+  return [head, ...changes.map(change => `- ${verbatim(change)}`)]
 }

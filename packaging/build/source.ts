@@ -14,23 +14,32 @@ export type Release = Readonly<{
   version: string
   /** As dpkg and rpm order it: what is before a release sorts before it. */
   debianVersion: string
-  description: string
   /** `Name <address>`. */
   maintainer: string
   /** Seconds; the time of everything in a package. */
   epoch: number
+  changes: readonly string[]
 }>
 
 /** What is being released, by package.json and the newest entry of packaging/changelog. */
-export async function releaseOf(): Promise<Release> {
-  const { version, description } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Release
+export async function releaseOf(asked?: string): Promise<Release> {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   const changelog = await readFile(join(root, 'packaging/changelog'), 'utf8')
-  const debianVersion = version.replace('-', '~')
+  const debianVersion = manifest.version.replace('-', '~')
   const [, newest] = /^etcd-defrag \(([^)]+)\) /.exec(changelog) ?? []
   if (newest !== debianVersion)
     throw new Error(`packaging/changelog begins with ${newest}, and package.json has ${debianVersion}`)
   const [, maintainer, date] = /^ -- (.+>) {2}(.+)$/m.exec(changelog) ?? []
   if (maintainer === undefined || date === undefined)
     throw new Error('packaging/changelog is signed by nobody')
-  return { version, debianVersion, description, maintainer, epoch: Date.parse(date) / 1000 }
+  const body = changelog.slice(changelog.indexOf('\n'), changelog.indexOf('\n -- ')).trim()
+  const changes = body.split(/^ {2}\* /m).flatMap(text => text.replaceAll(/^\* |\s*\n\s*/g, ' ').trim() || [])
+  const version = asked ?? manifest.version
+  return {
+    version,
+    debianVersion: version.replace('-', '~'),
+    maintainer,
+    epoch: Date.parse(date) / 1000,
+    changes,
+  }
 }

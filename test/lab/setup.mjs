@@ -63,6 +63,10 @@ const testPrograms = {
   nbdkit: 'nbdkit',
   nbdfuse: 'libnbd-bin',
   '7zz': '7zip',
+  lintian: 'lintian',
+  rpmlint: 'rpmlint',
+  shellcheck: 'shellcheck',
+  'qemu-aarch64': 'qemu-user',
 }
 /** Those that boot machines, which takes root. */
 const machinePrograms = {
@@ -140,6 +144,16 @@ function fetchEtcd(suite) {
   rmSync(work, { recursive: true })
 }
 
+/** The packages of now and of a later release, compressed in passing: the real ones take minutes. */
+function makeTestPackages() {
+  say('making packages to test')
+  for (const args of [
+    ['--folder', 'dist/test-packages/now'],
+    ['--folder', 'dist/test-packages/newer', '--version', '99.0.0', '--architecture', 'amd64'],
+  ])
+    runQuietly(process.execPath, ['dist/packaging/build/main.js', '--fast', ...args])
+}
+
 /** Ends with the child's exit code, or 1 where the linters object; a signal to us reaches the child, which cleans up. */
 function become(args, linted = Promise.resolve('')) {
   // etcd3's TLS names the host even where it is an IP address, and Node warns of that each time.
@@ -208,15 +222,21 @@ const jobs = {
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms({ ...programs, ...testPrograms })
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
     for (const suite of suites) fetchEtcd(suite)
     prepareMachines()
+    makeTestPackages()
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
   },
   async chaos() {
     installPrograms()
     for (const suite of suites) fetchEtcd(suite)
     become(['dist/test/chaos/main.js', ...process.argv.slice(3)])
+  },
+  /** What test/lab/packages.ts gives to tests. */
+  async 'test-packages'() {
+    installPrograms({ ...programs, ...packagePrograms })
+    makeTestPackages()
   },
   async package(linted) {
     const complaints = await linted
@@ -233,6 +253,6 @@ const jobs = {
 const name = process.argv[2]
 if (!Object.hasOwn(jobs, name ?? '')) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
 installPackages()
-const linted = name === 'demo' || name === 'chaos' ? undefined : lint()
+const linted = ['check', 'test', 'package'].includes(name) ? lint() : undefined
 compile()
 await jobs[name](linted)
