@@ -14,6 +14,7 @@ const ADDON = '../../lzma.node'
 export async function bundle(folder: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
+    preserveSymlinks: true, // the paths of modules get into the bundle: only those within the tree
     entryPoints: ['src/main.ts'],
     outdir: folder,
     bundle: true,
@@ -33,7 +34,7 @@ export async function bundle(folder: string): Promise<Metafile> {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
     },
     external: ['*.node'],
-    plugins: [ownAddon, embeddedProtocol],
+    plugins: [ownAddon, embeddedProtocol, versionsOnly],
     metafile: true,
     logLevel: 'silent',
   })
@@ -55,6 +56,17 @@ const ownAddon: Plugin = {
         `require('${ADDON}')`,
       ),
     }))
+  },
+}
+
+/** Packages that tell their version read it from their manifest, with all that npm wants to know of them. */
+const versionsOnly: Plugin = {
+  name: 'versions only',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/.*\/package\.json$/ }, async ({ path }) => {
+      const { name, version } = JSON.parse(await readFile(path, 'utf8')) as { name: string; version: string }
+      return { contents: JSON.stringify({ name, version }), loader: 'json' }
+    })
   },
 }
 

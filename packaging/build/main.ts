@@ -9,6 +9,7 @@ import { architectures } from './target.js'
  * `npm run package`: every package of this release, into dist/packages. What tests of packages take is compressed in
  * passing, goes elsewhere and has another version.
  */
+process.umask(0o022) // dpkg-deb refuses what a stricter one makes
 const { values } = parseArgs({
   options: {
     fast: { type: 'boolean', default: false },

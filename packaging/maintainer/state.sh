@@ -2,7 +2,7 @@
 # is somebody's, a backup for one, and stays.
 remove_state() {
 	rm -f /var/lib/etcd-defrag/pause.json /var/lib/etcd-defrag/pause.json.partial /var/lib/etcd-defrag/.removed
-	rm -f /run/etcd-defrag/etcd-defrag.*.lock
+	rm -f /run/etcd-defrag/*.lock
 	for folder in "$@"; do
 		if [ -d "$folder" ] && ! rmdir "$folder" 2>/dev/null; then
 			# shellcheck disable=SC2012 # it is for people to read

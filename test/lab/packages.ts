@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { call } from '../../packaging/build/programs.js'
 import { type Architecture, targets } from '../../packaging/build/target.js'
 
 export const root = join(import.meta.dirname, '../../..')
@@ -28,4 +30,33 @@ function made(folder: string, name: string): string {
       `there is no ${path}; npm test makes it, and so does: node test/lab/setup.mjs test-packages`,
     )
   return path
+}
+
+/** What a deb would install, unpacked into a folder of its own; disposing of it removes that. */
+export class Unpacked implements AsyncDisposable {
+  readonly folder: string
+  readonly lib: string
+  /** The bundled program on the bundled Node. */
+  readonly command: readonly string[]
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.lib = join(folder, 'usr/lib/etcd-defrag')
+    this.command = [join(this.lib, 'node'), join(this.lib, 'dist/src/main.js')]
+  }
+
+  static async of(deb: string): Promise<Unpacked> {
+    const folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-unpacked-'))
+    await call('dpkg-deb', ['-x', deb, folder])
+    return new Unpacked(folder)
+  }
+
+  /** As dpkg leaves it for who runs it while it is removed or replaced: nothing is there any more. */
+  async takeAway(): Promise<void> {
+    await rm(this.lib, { recursive: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true })
+  }
 }
