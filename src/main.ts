@@ -9,8 +9,10 @@ process.title = 'etcd-defrag' // a password on the command line is not for every
 if (process.noDeprecation !== true) process.noDeprecation = true // read-only where --no-deprecation said it before
 
 const stop = new AbortController()
+let taken: ((signal: string) => void) | undefined
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
   process.on(signal, () => {
+    if (taken !== undefined) return taken(signal)
     if (stop.signal.aborted)
       process.stderr.write(
         `etcd-defrag: ${signal} again: the step under way is still being ended, as ${stop.signal.reason} asked; only SIGKILL is faster, and the next run cleans up after it\n`,
@@ -25,22 +27,36 @@ process.on('uncaughtException', error => {
 })
 
 const { env } = process
+const { TZ: ownTimeZone } = env
 const { cli } = await import('./cli/cli.js') // after the handlers, so that an early signal is heard too
-const code = await cli(
-  process.argv.slice(2),
-  env,
-  version(),
-  {
+const code = await cli({
+  argv: process.argv.slice(2),
+  environment: env,
+  version: version(),
+  out: {
     stdout: process.stdout,
     stderr: process.stderr,
     colors: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     live: env['TERM'] !== 'dumb',
     journal: isJournal(env['JOURNAL_STREAM']),
   },
-  stop.signal,
-)
+  signals: {
+    stop: stop.signal,
+    take: heard => {
+      taken = heard
+    },
+  },
+  self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
+  setTimeZone,
+  monotonicUs: () => process.hrtime.bigint() / 1000n,
+})
 await new Promise(resolve => process.stdout.write('', resolve)) // a slow pipe gets all of the report
 process.exit(code) // and not just an exit code: an encoder that was broken off keeps its threads
+
+function setTimeZone(name = ownTimeZone): void {
+  if (name === undefined) delete env['TZ']
+  else env['TZ'] = name
+}
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

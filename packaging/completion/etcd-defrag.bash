@@ -28,7 +28,7 @@ _etcd_defrag() {
       continue
     fi
     case $word in
-    --endpoints | --cacert | --cert | --key | --user | --password | --password-file | --tls-server-name | --dial-timeout | --command-timeout | --defrag-timeout | --settle-timeout | --pause | --min-uptime | --max-stall | --backup-path | --backup-keep | --backup-keep-daily | --backup-keep-weekly | --data-dir | --coordination-prefix | --min-interval | --wait | --state-dir | --output | --config | --for | --reason | --scope | --name | --initial-cluster | --initial-advertise-peer-urls | --initial-cluster-token | --bump-revision | --runtime | --etcdutl | --etcd | --drill-dir)
+    --endpoints | --cacert | --cert | --key | --user | --password | --password-file | --tls-server-name | --dial-timeout | --command-timeout | --defrag-timeout | --settle-timeout | --pause | --min-uptime | --max-stall | --backup-path | --backup-keep | --backup-keep-daily | --backup-keep-weekly | --data-dir | --coordination-prefix | --min-interval | --wait | --state-dir | --schedule | --timezone | --output | --config | --for | --reason | --scope | --name | --initial-cluster | --initial-advertise-peer-urls | --initial-cluster-token | --bump-revision | --runtime | --etcdutl | --etcd | --drill-dir)
       last=$word ;;
     -*) ;;
     *)
@@ -37,7 +37,7 @@ _etcd_defrag() {
         command=$word
       elif ((count == 2)); then
         case $command in
-        backup) command+=" $word" ;;
+        backup | daemon) command+=" $word" ;;
         esac
       fi ;;
     esac
@@ -85,6 +85,8 @@ _etcd_defrag() {
       words='--user --password-file --backup-path --data-dir --output --config --force-no-hash --etcdutl --etcd --drill-dir --help --version' ;;
     holds-etcd)
       words='--endpoints --data-dir --output --config --help --version' ;;
+    daemon | 'daemon settings')
+      words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --defrag-timeout --settle-timeout --pause --min-uptime --max-stall --no-disarm --no-backup --backup-path --backup-keep --backup-keep-daily --backup-keep-weekly --no-trim --data-dir --no-coordination --coordination-prefix --min-interval --wait --state-dir --force-single --force-unhealthy --force-nonleader --force-version --force-disk --schedule --timezone --catch-up --output --config --help --version' ;;
     pause)
       words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --defrag-timeout --settle-timeout --pause --min-uptime --max-stall --no-disarm --no-backup --backup-path --backup-keep --backup-keep-daily --backup-keep-weekly --no-trim --data-dir --no-coordination --coordination-prefix --min-interval --wait --state-dir --force-single --force-unhealthy --force-nonleader --force-version --force-disk --output --config --for --reason --scope --help --version' ;;
     resume)
@@ -104,10 +106,11 @@ _etcd_defrag() {
       done
     done
   elif ((count == 0)); then
-    words='run plan status backup holds-etcd pause resume'
+    words='run plan status backup holds-etcd daemon pause resume'
   elif ((count == 1)); then
     case $command in
     backup) words='create list verify show restore drill' ;;
+    daemon) words='settings' ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$part")

@@ -1,5 +1,6 @@
 import type { CommandValues } from '../config/commandOptions.js'
 import type { Config } from '../config/resolve.js'
+import type { Environment, Source } from '../config/sources.js'
 
 export type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
 
@@ -15,7 +16,34 @@ export type Console = Readonly<{
   journal: boolean
 }>
 
+/** Signals as they come. */
+export type Signals = Readonly<{
+  /** Aborted, with the signal's name, by the first SIGTERM, SIGINT or SIGHUP that nobody took. */
+  stop: AbortSignal
+  /** From now on every one of them is told to `heard`, by its name, and `stop` stays as it is. */
+  take(heard: (signal: string) => void): void
+}>
+
+/** This process, as far as anything but main.ts needs it. */
+export type Invocation = Readonly<{
+  argv: readonly string[]
+  environment: Environment
+  /** Of this program. */
+  version: string
+  out: Console
+  signals: Signals
+  /** What starts this program again: Node, its flags, the entry file. */
+  self: readonly [string, ...string[]]
+  /** Sets the time zone of this process (tzset(3)); undefined for the one that it began with. */
+  setTimeZone(name: string | undefined): void
+  /** CLOCK_MONOTONIC (clock_gettime(2)), microseconds. */
+  monotonicUs(): bigint
+}>
+
 export type Context = Readonly<{
+  invocation: Invocation
+  /** What the command line gave, for those who hand it on. */
+  flags: Source
   config: Config
   out: Console
   stop: AbortSignal

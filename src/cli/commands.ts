@@ -76,6 +76,14 @@ export const commands = {
     uses: ['endpoints', 'data-dir'],
     load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,
   },
+  daemon: {
+    about: 'stay, and start a run whenever --schedule says; SIGHUP reads the configuration again',
+    load: async () => (await import('./daemon.js')).daemonCommand,
+  },
+  'daemon settings': {
+    about: 'print what the daemon goes by, as JSON: schedule, next runs, the words of each run',
+    load: async () => (await import('./settings.js')).settingsCommand,
+  },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
     load: async () => (await import('./pause.js')).pauseCommand,
@@ -93,7 +101,9 @@ export const rowOf = (name: CommandName): Row => commands[name]
 /** The options that mean something to a command: --help, completion and the manual show these. */
 export function optionsOf(name: CommandName): readonly OptionName[] {
   const { offline, uses } = rowOf(name)
-  if (offline !== true && uses === undefined) return optionNames
+  const isDaemons = name === 'daemon' || name === 'daemon settings'
+  if (offline !== true && uses === undefined)
+    return optionNames.filter(option => options[option].group !== 'Daemon' || isDaemons)
   return optionNames.filter(option => {
     const { group } = options[option]
     return (

@@ -36,13 +36,19 @@ export async function parse(argv: readonly string[], version: string, columns: n
   const words = found._.map(String)
   if (isAsked && found['version'] === true) return { kind: 'print', text: version }
   if (isAsked) {
-    const isFamily = words.length === 1 && commandNames.some(name => name.startsWith(`${words[0]} `))
+    const [word = '', ...more] = words
+    const isFamily =
+      more.length === 0 &&
+      commandNames.some(name => name.startsWith(`${word} `)) &&
+      !commandNames.some(name => name === word)
     const about = words.length === 0 || isFamily ? undefined : commandNamed(words)
     const help = await parserOf(about, version, columns).getHelp()
     return { kind: 'print', text: `${withoutTypes(help)}\n\n${epilogue()}` }
   }
   const { command, file } = commandOf(words)
-  return { kind: 'command', command, file, flags: sourceOf(found), own: ownValues(found, command) }
+  const flags = sourceOf(found)
+  refuseForeign(flags, command)
+  return { kind: 'command', command, file, flags, own: ownValues(found, command) }
 }
 
 /** For all commands, or for the help of one. */
@@ -71,6 +77,15 @@ function parserOf(command: CommandName | undefined, version: string, columns: nu
     })
   declare(parser, command)
   return parser
+}
+
+const isDaemon = (command: CommandName): boolean => command === 'daemon' || command === 'daemon settings'
+
+/** Who gives a schedule wants it kept, and nothing begun at once. */
+function refuseForeign(flags: Source, command: CommandName): void {
+  const foreign = optionNames.find(name => options[name].group === 'Daemon' && flags[name] !== undefined)
+  if (foreign !== undefined && !isDaemon(command))
+    throw configFailure(`--${foreign}`, 'goes with the command daemon; nothing was run')
 }
 
 const usageOf = (command: CommandName): string =>

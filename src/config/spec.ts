@@ -2,7 +2,7 @@ import type { Parse } from './values.js'
 
 /** One row of the tables of options. */
 export type Spec<T> = Readonly<{
-  group: 'Connection' | 'Job' | 'Backup' | 'Coordination' | 'Force' | 'Output'
+  group: 'Connection' | 'Job' | 'Backup' | 'Coordination' | 'Force' | 'Daemon' | 'Output'
   /** What a person writes for the value in --help; empty for a switch. */
   shape: string
   about: string

@@ -23,6 +23,20 @@ const exitCodes = {
 export const exitCodeOf = (verdict: Verdict): number =>
   verdict.kind === 'failed' ? exitCodes[verdict.fault.kind] : 0
 
+/** How a run ended in two or three words, as far as its exit code tells. */
+export const verdictNamed = (exitCode: number): string =>
+  `${names[exitCode] ?? 'failed'}${exitCode === 0 ? '' : ` (exit code ${exitCode})`}`
+
+const names: Readonly<Record<number, string>> = {
+  0: 'completed or skipped',
+  69: 'refused',
+  70: 'failed by a bug',
+  73: 'failed in its backup',
+  75: 'interrupted',
+  76: 'failed in a step',
+  78: 'refused its configuration',
+}
+
 /** What each exit code means, for --help and the documentation. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [0, 'completed, or skipped with good reason (not the leader, a single member, another run, a pause)'],

@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
 import type { Pause } from '../model/coordination.js'
 import { Failure } from '../model/fault.js'
 import { pauseOf, written } from './etcd/memory.js'
+import { replaceFile } from './replaceFile.js'
 
 /** The pause of this node, in a file that outlives a reboot. Each method throws a `config` fault that names it. */
 export class PauseFile {
@@ -28,23 +28,8 @@ export class PauseFile {
   }
 
   async write(pause: Pause): Promise<void> {
-    const partial = `${this.path}.partial`
     try {
-      // One level: Node's recursive one asks some file systems for ever.
-      await mkdir(dirname(this.path), { mode: 0o755 }).catch(error => {
-        if (error.code !== 'EEXIST') throw error
-      })
-      await rm(partial, { force: true }) // of a call that was ended in the middle, or a link that somebody put there
-      const handle = await open(partial, 'wx', 0o644)
-      try {
-        await handle.writeFile(`${written.pause(pause)}\n`)
-        await handle.sync()
-      } finally {
-        await handle.close()
-      }
-      await rename(partial, this.path)
-      const folder = await open(dirname(this.path), 'r')
-      await folder.sync().finally(() => folder.close())
+      await replaceFile(this.path, `${written.pause(pause)}\n`)
     } catch (cause) {
       throw this.#failure(`cannot be written (${(cause as NodeJS.ErrnoException).code ?? cause})`, cause)
     }

@@ -67,6 +67,8 @@ const testPrograms = {
   rpmlint: 'rpmlint',
   shellcheck: 'shellcheck',
   'qemu-aarch64': 'qemu-user',
+  'systemd-notify': 'systemd',
+  perl: 'perl-base',
 }
 /** Those that boot machines, which takes root. */
 const machinePrograms = {

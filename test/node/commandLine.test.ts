@@ -92,14 +92,22 @@ describe('--help', { concurrency: 2 }, () => {
   /** Blanks and line ends are as the width of the terminal has it. */
   const inOneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
 
-  for (const args of [['--help'], ['-h'], ['run', '--help'], ['plan', '--help'], ['status', '--help']])
+  const askings = ['run', 'plan', 'status', 'daemon', 'daemon settings'].map(name => [
+    ...name.split(' '),
+    '--help',
+  ])
+  for (const args of [['--help'], ['-h'], ...askings])
     test(args.join(' '), async t => {
       const { code, stdout, stderr } = await etcdDefrag(args)
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
       const text = inOneLine(stdout)
-      await t.test('shows every option with its default', () => {
+      await t.test("shows every option with its default, and the daemon's to the daemon", () => {
         for (const name of optionNames) {
-          const { about, fallback, shape } = options[name]
+          const { about, fallback, group, shape } = options[name]
+          if (group === 'Daemon' && args.length > 1 && args[0] !== 'daemon') {
+            assert.doesNotMatch(stdout, new RegExp(`^ +${flagOf(name)} `, 'm'))
+            continue
+          }
           assert.match(stdout, new RegExp(`^ +${flagOf(name)} `, 'm'))
           assert.ok(text.includes(inOneLine(about)), `${name} is not explained`)
           if (fallback !== undefined && shape !== '') assert.ok(text.includes(`[default: ${fallback}]`), name)
