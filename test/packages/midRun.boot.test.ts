@@ -11,6 +11,7 @@ import { BACKUP, cursorOf, endOf, eventsOf, hurry, install, since, stepsIn, type
 
 describe('in the middle of a run, on the nodes of a control plane', {
   skip: isRoot ? false : 'booting machines takes root',
+  timeout: 300_000,
 }, () => {
   let plane: ControlPlane
   before(async () => {

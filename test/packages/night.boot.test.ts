@@ -23,6 +23,7 @@ const job = ['defragment done', 'defragment done', 'moveLeader done', 'defragmen
 
 describe('on the nodes of a control plane that have got the package', {
   skip: isRoot ? false : 'booting machines takes root',
+  timeout: 300_000,
 }, () => {
   let plane: ControlPlane
   before(async () => {

@@ -9,12 +9,13 @@ import { cursorOf, dropIn, install, since, startUnit, useExample } from './node.
 const exposures = {
   'etcd-defrag.service': 2.4,
   'etcd-defrag-drill.service': 1.8,
-  'etcd-defrag-daemon.service': 2.5,
+  'etcd-defrag-daemon.service': 2.6,
 }
 const units = [...Object.keys(exposures), 'etcd-defrag.timer', 'etcd-defrag-drill.timer']
 
 describe('the units, on a node that has just got the package and holds no etcd', {
   skip: isRoot ? false : 'booting machines takes root',
+  timeout: 300_000,
 }, () => {
   let machine: Machine
   before(async () => {
@@ -67,6 +68,21 @@ describe('the units, on a node that has just got the package and holds no etcd',
       assert.deepEqual(run.events, [])
     }
     assert.equal(await machine.sh('systemctl list-units --failed --no-legend'), '')
+  })
+
+  test('starting the daemon stops the timer, and starting the timer stops the daemon', async () => {
+    const states = async () => {
+      const all = ['etcd-defrag.timer', 'etcd-defrag-daemon.service']
+      const shown = await Promise.all(all.map(unit => machine.show(unit, 'ActiveState')))
+      return shown.map(unit => unit['ActiveState'])
+    }
+    // It would be skipped here.
+    await dropIn(machine, 'etcd-defrag-daemon.service', '[Service]\nExecCondition=')
+    await machine.sh('systemctl start etcd-defrag-daemon')
+    assert.deepEqual(await states(), ['inactive', 'active'])
+    await machine.sh('systemctl start etcd-defrag.timer')
+    assert.deepEqual(await states(), ['active', 'inactive'])
+    await dropIn(machine, 'etcd-defrag-daemon.service', '')
   })
 
   test('the example of a delay spreads the timer over the half hour after 02:30', async () => {
