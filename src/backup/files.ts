@@ -13,7 +13,6 @@ import {
   stat,
   statfs,
 } from 'node:fs/promises'
-import { getPriority } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { Failure } from '../model/fault.js'
 
@@ -132,18 +131,7 @@ export const ownId = (): Promise<string> => readlink('/proc/self')
 export async function isOfAnotherRun(id: string): Promise<boolean> {
   if (id === (await ownId())) return false
   const nameOf = (process: string) => readFile(`/proc/${process}/comm`, 'utf8').catch(() => undefined)
-  const name = await nameOf(id)
-  return name === undefined ? isHidden(id) : name === (await nameOf('self'))
-}
-
-/** A sandbox hides processes that have more capabilities than ours (proc(5), hidepid=), and one of them may be a run. */
-function isHidden(id: string): boolean {
-  try {
-    getPriority(Number(id)) // getpriority(2) needs no permission
-    return true
-  } catch (error) {
-    return (error as { info?: { code?: string } }).info?.code !== 'ESRCH'
-  }
+  return (await nameOf(id)) === (await nameOf('self'))
 }
 
 /** What an operator can do about the common ways in which a folder takes no file; undefined for others. */

@@ -21,7 +21,7 @@ describe('in the middle of a run, on the nodes of a control plane', {
     await hurry(machine)
   })
   beforeEach(async () => {
-    await plane.fragment(60, 1)
+    await plane.fragment(30, 1)
     await plane.moveLeader(nodeAt(0))
   })
   after(() => plane[Symbol.asyncDispose]())
