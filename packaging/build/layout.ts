@@ -68,6 +68,7 @@ const documents: readonly Row[] = [
 export async function layout({ program, node, addon, version, copyright }: Built): Promise<readonly Row[]> {
   const modules = (await readdir(program)).filter(name => name !== 'main.js').sort()
   const units = (await readdir(source('systemd'))).filter(name => /\.(service|timer)$/.test(name)).sort()
+  const examples = (await readdir(source('packaging/examples'))).sort()
   const manifest = `${JSON.stringify({ name: 'etcd-defrag', version, type: 'module' })}\n`
   return [
     { path: '/usr/bin/etcd-defrag', link: '../lib/etcd-defrag/dist/src/main.js' },
@@ -77,6 +78,10 @@ export async function layout({ program, node, addon, version, copyright }: Built
     { path: `${LIB}/dist/src/main.js`, file: join(program, 'main.js'), mode: 0o755 },
     ...modules.map(name => ({ path: `${LIB}/dist/src/${name}`, file: join(program, name) })),
     ...units.map(name => ({ path: `${UNITS}/${name}`, file: source(`systemd/${name}`) })),
+    ...examples.map(name => ({
+      path: `${DOC}/examples/${name}`,
+      file: source(`packaging/examples/${name}`),
+    })),
     {
       path: '/usr/lib/systemd/system-preset/50-etcd-defrag.preset',
       file: source('systemd/50-etcd-defrag.preset'),

@@ -170,10 +170,13 @@ function become(args, linted = Promise.resolve('')) {
   })
 }
 
-/** The compiled tests of the sources that are there now: dist may hold older ones. */
-const tests = folder =>
+/**
+ * The compiled tests of the sources that are there now: dist may hold older ones. `.full` ones take longer than they tell
+ * each time, and run only where they are asked for.
+ */
+const tests = (folder, whole) =>
   readdirSync(join(root, folder), { recursive: true })
-    .filter(name => name.endsWith('.test.ts'))
+    .filter(name => name.endsWith('.test.ts') && (whole || !name.endsWith('.full.test.ts')))
     .sort()
     .map(name => join('dist', folder, name.replace(/\.ts$/, '.js')))
 
@@ -204,8 +207,8 @@ function lint() {
   return Promise.all(complaints).then(all => all.join(''))
 }
 
-function runTests(folders, linted) {
-  const files = folders.flatMap(tests)
+function runTests(folders, { linted, whole = false } = {}) {
+  const files = folders.flatMap(folder => tests(folder, whole))
   if (files.length === 0) fail(`no tests in ${folders.join(', ')}`)
   become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files], linted)
 }
@@ -217,7 +220,7 @@ if (process.platform !== 'linux') fail('the lab runs on Linux only')
 
 const jobs = {
   async check(linted) {
-    runTests(['test/unit'], linted)
+    runTests(['test/unit'], { linted })
   },
   async test(linted) {
     const complaints = await linted
@@ -227,6 +230,13 @@ const jobs = {
     prepareMachines()
     makeTestPackages()
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
+  },
+  async 'test:packages'() {
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
+    for (const suite of suites) fetchEtcd(suite)
+    prepareMachines()
+    makeTestPackages()
+    runTests(['test/packages'], { whole: true })
   },
   async chaos() {
     installPrograms()
