@@ -67,6 +67,12 @@ const testPrograms = {
   rpmlint: 'rpmlint',
   shellcheck: 'shellcheck',
   'qemu-aarch64': 'qemu-user',
+  mandoc: 'mandoc',
+  man: 'man-db',
+  script: 'bsdutils',
+  zsh: 'zsh',
+  fish: 'fish',
+  'dh_bash-completion': 'bash-completion',
 }
 /** Those that boot machines, which takes root. */
 const machinePrograms = {

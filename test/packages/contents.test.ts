@@ -9,10 +9,9 @@ import { type Needs, needsOf, together } from '../../packaging/build/elf.js'
 import { call } from '../../packaging/build/programs.js'
 import { fetchRuntime } from '../../packaging/build/runtime.js'
 import { cacheFolder } from '../../packaging/build/source.js'
-import { type Architecture, architectures, targets } from '../../packaging/build/target.js'
+import { architectures, targets } from '../../packaging/build/target.js'
 import { commandNames } from '../../src/cli/commands.js'
-import { Cluster } from '../lab/cluster.js'
-import { documentOf, etcdDefrag } from '../lab/command.js'
+import { etcdDefrag } from '../lab/command.js'
 import { debOf, root, rpmOf, Unpacked, version } from '../lab/packages.js'
 
 type Installed = ReadonlyMap<string, string>
@@ -44,12 +43,6 @@ const own = {
   deb: ['/usr/share/zsh/vendor-completions/_etcd-defrag', '/usr/share/lintian/overrides/etcd-defrag'],
   rpm: ['/usr/share/zsh/site-functions/_etcd-defrag', '/usr/share/licenses/etcd-defrag/LICENSE'],
 } as const
-
-/** What runs a program of a processor that this machine has not. */
-const emulator = (architecture: Architecture): readonly string[] =>
-  targets[architecture].node === process.arch
-    ? []
-    : [`qemu-${targets[architecture].uname}`, '-L', `/usr/${targets[architecture].triplet}`]
 
 for (const architecture of architectures)
   describe(`the packages for ${architecture}`, () => {
@@ -138,33 +131,6 @@ for (const architecture of architectures)
       assert.ok(requires.includes('libc.so.6(GLIBC_2.28)(64bit)'))
       // A link of a build id would point from a folder that all packages share.
       assert.doesNotMatch(await call('rpm', ['-qp', '--list', rpmOf(architecture)]), /build-id/)
-    })
-
-    test('run from a place that cannot be written to: version, help, and each module of the bundle', async () => {
-      const through = emulator(architecture)
-      await call('chmod', ['-R', 'a-w', unpacked.lib])
-      const command = { command: [...through, ...unpacked.command] }
-      const said = await etcdDefrag(['--version'], command)
-      assert.deepEqual([said.stdout, said.stderr], [`${version}\n`, ''])
-      assert.match((await etcdDefrag(['--help'], command)).stdout, /backup restore/)
-      const each = `for (const name of (await import('node:fs')).readdirSync(${JSON.stringify(join(unpacked.lib, 'dist/src'))}))
-        if (name !== 'main.js') await import(${JSON.stringify(join(unpacked.lib, 'dist/src/'))} + name)
-      console.log('all')`
-      const [node = ''] = unpacked.command
-      const [program = '', ...rest] = [...through, node, '--input-type=module', '-e', each]
-      assert.equal(await call(program, rest), 'all\n')
-    })
-
-    test('defragment and back up a real etcd', async () => {
-      await using cluster = await Cluster.start({ size: 1 })
-      const archive = join(cluster.folder, 'etcd-backup.xz')
-      const flags = ['--force-single', '--no-trim', '--backup-path', archive, '--output', 'json']
-      const ended = await etcdDefrag(['run', ...cluster.flags(await cluster.leader()), ...flags], {
-        command: [...emulator(architecture), ...unpacked.command],
-      })
-      assert.equal(documentOf(ended).verdict, 'completed', ended.stderr)
-      const seen = await etcdDefrag(['backup', 'verify', archive])
-      assert.equal(seen.code, 0, seen.stderr)
     })
   })
 
