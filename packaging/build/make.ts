@@ -57,12 +57,13 @@ export async function make({ folder, ...wanted }: Wanted): Promise<readonly stri
       const needs = together(await Promise.all([needsOf(runtime.node), needsOf(addon)]))
       const { text: copyright, licences } = await copyrightOf(metafile, runtime.licence)
       const rows = await layout({ program, node: runtime.node, addon, version: release.version, copyright })
-      for (const format of wanted.formats) {
-        const within = join(work, architecture)
-        await mkdir(within, { recursive: true })
-        const { compression } = wanted
-        const common = { rows, needs, architecture, target, release, work: within, compression }
-        const path = await makers[format]({ ...common, ...words, licences })
+      const within = join(work, architecture)
+      await mkdir(within)
+      const { compression } = wanted
+      const common = { rows, needs, architecture, target, release, work: within, compression, licences }
+      // Side by side: each compresses on one core, so that the number of cores does not change the result.
+      const paths = await Promise.all(wanted.formats.map(format => makers[format]({ ...common, ...words })))
+      for (const path of paths) {
         made.push(join(folder, basename(path)))
         await copyFile(path, join(folder, basename(path)))
       }

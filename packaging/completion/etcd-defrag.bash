@@ -88,9 +88,9 @@ _etcd_defrag() {
     daemon | 'daemon settings')
       words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --defrag-timeout --settle-timeout --pause --min-uptime --max-stall --no-disarm --no-backup --backup-path --backup-keep --backup-keep-daily --backup-keep-weekly --no-trim --data-dir --no-coordination --coordination-prefix --min-interval --wait --state-dir --force-single --force-unhealthy --force-nonleader --force-version --force-disk --schedule --timezone --catch-up --output --config --help --version' ;;
     pause)
-      words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --defrag-timeout --settle-timeout --pause --min-uptime --max-stall --no-disarm --no-backup --backup-path --backup-keep --backup-keep-daily --backup-keep-weekly --no-trim --data-dir --no-coordination --coordination-prefix --min-interval --wait --state-dir --force-single --force-unhealthy --force-nonleader --force-version --force-disk --output --config --for --reason --scope --help --version' ;;
+      words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --coordination-prefix --state-dir --output --config --for --reason --scope --help --version' ;;
     resume)
-      words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --defrag-timeout --settle-timeout --pause --min-uptime --max-stall --no-disarm --no-backup --backup-path --backup-keep --backup-keep-daily --backup-keep-weekly --no-trim --data-dir --no-coordination --coordination-prefix --min-interval --wait --state-dir --force-single --force-unhealthy --force-nonleader --force-version --force-disk --output --config --scope --help --version' ;;
+      words='--endpoints --cacert --cert --key --user --password --password-file --insecure-skip-tls-verify --tls-server-name --dial-timeout --command-timeout --coordination-prefix --state-dir --output --config --scope --help --version' ;;
     esac
     # What is there already is not offered again, nor is its opposite.
     for word in "${line[@]}"; do

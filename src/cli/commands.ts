@@ -86,10 +86,12 @@ export const commands = {
   },
   pause: {
     about: 'let no run begin for a while, at this cluster or on this node',
+    uses: ['coordination-prefix', 'state-dir'],
     load: async () => (await import('./pause.js')).pauseCommand,
   },
   resume: {
     about: 'end a pause',
+    uses: ['coordination-prefix', 'state-dir'],
     load: async () => (await import('./pause.js')).resumeCommand,
   },
 } satisfies Record<string, Row>

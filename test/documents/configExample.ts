@@ -14,10 +14,12 @@ const notes: Readonly<Record<string, string>> = {
     'The same on all nodes of a cluster. For a state-dir of your own, open it to the units as in the part on backups.',
   Force:
     'Each does what is otherwise refused. Rather give the flag by hand, once and on purpose; force-single is for clusters that have one control-plane node and no other.',
+  Daemon:
+    'For `etcd-defrag daemon` alone. The time of the timer is its own: `systemctl edit etcd-defrag.timer`.',
 }
 
 /** Values to start from, where there is no default. */
-const examples: Partial<Readonly<Record<OptionName, string>>> = {
+const examples: Readonly<Record<string, string>> = {
   cacert: '/etc/kubernetes/pki/etcd/ca.crt',
   cert: '/etc/kubernetes/pki/etcd/healthcheck-client.crt',
   key: '/etc/kubernetes/pki/etcd/healthcheck-client.key',
@@ -25,6 +27,7 @@ const examples: Partial<Readonly<Record<OptionName, string>>> = {
   'password-file': '/etc/etcd-defrag/password',
   'tls-server-name': 'etcd.example.org',
   wait: '10m',
+  timezone: 'Europe/Berlin',
 }
 
 export const inFile = (name: OptionName): boolean => !('notInFile' in options[name])

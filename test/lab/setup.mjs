@@ -69,6 +69,12 @@ const testPrograms = {
   'qemu-aarch64': 'qemu-user',
   'systemd-notify': 'systemd',
   perl: 'perl-base',
+  mandoc: 'mandoc',
+  man: 'man-db',
+  script: 'bsdutils',
+  zsh: 'zsh',
+  fish: 'fish',
+  'dh_bash-completion': 'bash-completion',
 }
 /** Those that boot machines, which takes root. */
 const machinePrograms = {
@@ -172,10 +178,13 @@ function become(args, linted = Promise.resolve('')) {
   })
 }
 
-/** The compiled tests of the sources that are there now: dist may hold older ones. */
-const tests = folder =>
+/**
+ * The compiled tests of the sources that are there now: dist may hold older ones. `.full` ones take longer than they tell
+ * each time, and run only where they are asked for.
+ */
+const tests = (folder, whole) =>
   readdirSync(join(root, folder), { recursive: true })
-    .filter(name => name.endsWith('.test.ts'))
+    .filter(name => name.endsWith('.test.ts') && (whole || !name.endsWith('.full.test.ts')))
     .sort()
     .map(name => join('dist', folder, name.replace(/\.ts$/, '.js')))
 
@@ -206,8 +215,8 @@ function lint() {
   return Promise.all(complaints).then(all => all.join(''))
 }
 
-function runTests(folders, linted) {
-  const files = folders.flatMap(tests)
+function runTests(folders, { linted, whole = false } = {}) {
+  const files = folders.flatMap(folder => tests(folder, whole))
   if (files.length === 0) fail(`no tests in ${folders.join(', ')}`)
   become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files], linted)
 }
@@ -219,7 +228,7 @@ if (process.platform !== 'linux') fail('the lab runs on Linux only')
 
 const jobs = {
   async check(linted) {
-    runTests(['test/unit'], linted)
+    runTests(['test/unit'], { linted })
   },
   async test(linted) {
     const complaints = await linted
@@ -229,6 +238,13 @@ const jobs = {
     prepareMachines()
     makeTestPackages()
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
+  },
+  async 'test:packages'() {
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
+    for (const suite of suites) fetchEtcd(suite)
+    prepareMachines()
+    makeTestPackages()
+    runTests(['test/packages'], { whole: true })
   },
   async chaos() {
     installPrograms()

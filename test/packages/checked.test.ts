@@ -12,8 +12,7 @@ const debScripts = ['preinst', 'postinst', 'prerm', 'postrm'] as const
 const rpmScripts = ['PREIN', 'POSTIN', 'PREUN', 'POSTUN'] as const
 
 test('lintian finds nothing that is not explained', async () => {
-  const debs = architectures.map(debOf)
-  const found = await call('lintian', ['--allow-root', '--fail-on', 'error,warning', ...debs])
+  const found = await call('lintian', ['--allow-root', '--fail-on', 'error,warning', debOf('amd64')])
   assert.equal(found, '')
 })
 

@@ -7,6 +7,7 @@ import { readConfigFile } from '../../src/config/file.js'
 import { optionNames, options } from '../../src/config/options.js'
 import { configExample } from '../documents/configExample.js'
 import { eachDocument } from '../documents/index.js'
+import { manual } from '../documents/manual.js'
 import { prose } from '../documents/roff.js'
 import { filled, newestRelease, root } from '../documents/sources.js'
 
@@ -57,6 +58,13 @@ test('a handwritten part that asks for what is not made, or has no place for wha
     ['DATE', 'VERSION', 'KEYS', 'MORE'].map(name => [name, name.toLowerCase()] as const),
   )
   await assert.rejects(filled('etcd-defrag.yaml.5', parts), /has no place for MORE/)
+})
+
+test('the manual names each unit that is shipped', async () => {
+  const page = (await manual()).replaceAll('\\-', '-')
+  const units = (await readdir(join(root, 'systemd'))).filter(name => /\.(service|timer)$/.test(name))
+  assert.ok(units.length >= 4)
+  for (const unit of units) assert.ok(page.includes(`.I /usr/lib/systemd/system/${unit}\n`), unit)
 })
 
 test('text in the manual is never markup', () => {

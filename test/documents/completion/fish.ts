@@ -7,6 +7,7 @@ export function fishCompletion(): Promise<string> {
   const all = flags()
   const families = words().filter(({ second }) => second.length > 0)
   return filled('etcd-defrag.fish', {
+    FAMILIES: families.map(({ word }) => word).join(' '),
     WITH_VALUE: all
       .filter(({ value }) => value.kind !== 'none')
       .map(({ flag }) => flag)

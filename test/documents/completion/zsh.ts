@@ -18,7 +18,11 @@ export function zshCompletion(): Promise<string> {
       .join('\n'),
     FLAGS: all
       .map(flag => {
-        const owners = patterns(flag.commands)
+        // The first word of a family alone too: a flag that _arguments does not know would let its value pass for a word.
+        const begun = families
+          .map(({ word }) => word)
+          .filter(word => flag.commands.some(command => command.startsWith(`${word} `)))
+        const owners = patterns([...flag.commands, ...begun])
         return flag.commands.length === commandNames.length
           ? `  specs+=(${specOf(flag)})`
           : `  [[ $command == (${owners}) ]] &&\n    specs+=(${specOf(flag)})`
@@ -45,5 +49,7 @@ function specOf({ flag, shape, value, about, excludes }: Flag): string {
     free: ' ',
     choice: value.kind === 'choice' ? `(${value.choices.join(' ')})` : '',
   }[value.kind]
-  return quoted(`${before}${flag}=[${message}]:${shape.replaceAll(':', '\\:')}:${action}`)
+  return quoted(
+    `${before}${flag}=[${message}]:${shape.replaceAll(':', '\\:').replaceAll('…', '...')}:${action}`,
+  )
 }

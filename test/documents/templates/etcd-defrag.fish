@@ -19,8 +19,8 @@ end
 function __etcd_defrag_is
     set -l words (__etcd_defrag_words)
     set -q words[1]; or set words run
+    contains -- $words[1] @FAMILIES@; or set words $words[1]
     contains -- "$words[1..2]" $argv
-    or contains -- "$words[1]" $argv
 end
 
 # Whether the line has these words and no other, or none.

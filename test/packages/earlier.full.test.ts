@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { isRoot } from '../lab/loopDevice.js'
-import { Machine } from '../lab/machine.js'
-import { NEWER, root, version } from '../lab/packages.js'
+import { version } from '../lab/packages.js'
+import { boot, deb, rpm, skip } from './admin.js'
 
-const skip = isRoot ? false : 'booting machines takes root'
 const SCRIPT = '/root/etcd-defrag.sh'
 const ETC = '/etc/systemd/system'
 /** The script that the package replaces, as it is installed by hand, with units of the same names. */
@@ -16,12 +13,12 @@ const byHand = {
   '/etc/cron.d/etcd': `0 1 * * * root ${SCRIPT}\n`,
 }
 const install = {
-  deb: (file: 'now' | 'newer') =>
-    file === 'now'
-      ? `apt-get -qy install /now/etcd-defrag_${version}_amd64.deb`
-      : `apt-get -qy install /newer/etcd-defrag_${NEWER}_amd64.deb`,
-  rpm: (file: 'now' | 'newer') =>
-    `rpm -U --nodeps /${file}/etcd-defrag-${file === 'now' ? version : NEWER}-1.x86_64.rpm`,
+  deb: (which: 'now' | 'newer') => `apt-get -qy install ${deb[which]}`,
+  rpm: (which: 'now' | 'newer') => `rpm -U --nodeps ${rpm[which]}`,
+} as const
+const again = {
+  deb: `apt-get -qy --reinstall install ${deb.newer}`,
+  rpm: `rpm -U --replacepkgs --nodeps ${rpm.newer}`,
 } as const
 const remove = { deb: 'apt-get -qy purge etcd-defrag', rpm: 'rpm -e etcd-defrag' } as const
 
@@ -36,14 +33,11 @@ for (const format of ['deb', 'rpm'] as const)
   test(`${format}: an installation by hand is named at install and upgrade and not touched, and the commands that are said retire it`, {
     skip,
   }, async () => {
-    await using machine = await Machine.boot({
-      layers: [join(root, 'dist/test-packages')],
-      files: byHand,
-    })
+    await using machine = await boot(byHand)
     await machine.sh('systemctl enable --now etcd-defrag.timer')
     const first = await machine.sh(`${install[format]('now')} 2>&1`)
-    const again = await machine.sh(`${install[format]('newer')} 2>&1`)
-    for (const said of [first, again]) {
+    const second = await machine.sh(`${install[format]('newer')} 2>&1`)
+    for (const said of [first, second]) {
       assert.match(said, /units of an earlier installation go before those of this package/)
       assert.match(said, /\/etc\/cron\.d\/etcd still runs etcd-defrag\.sh/)
     }
@@ -51,8 +45,8 @@ for (const format of ['deb', 'rpm'] as const)
     const earlier = await machine.show('etcd-defrag.timer', 'ActiveState', 'FragmentPath')
     assert.deepEqual(earlier, { ActiveState: 'active', FragmentPath: `${ETC}/etcd-defrag.timer` })
 
-    const commands = commandsIn(again)
-    assert.ok(commands.includes(`rm ${SCRIPT}`), again)
+    const commands = commandsIn(second)
+    assert.ok(commands.includes(`rm ${SCRIPT}`), second)
     await machine.sh(commands.join('\n'))
     await machine.sh('rm /etc/cron.d/etcd')
     const now = await machine.show('etcd-defrag.timer', 'ActiveState', 'FragmentPath', 'UnitFileState')
@@ -61,9 +55,7 @@ for (const format of ['deb', 'rpm'] as const)
       { ...now, FragmentPath: now['FragmentPath']?.replace(/^\/lib/, '/usr/lib') },
       { ActiveState: 'active', FragmentPath: path, UnitFileState: 'enabled' },
     )
-    const quiet = await machine.sh(
-      `${format === 'deb' ? 'apt-get -qy --reinstall' : 'rpm -U --replacepkgs --nodeps'} ${install[format]('newer').split(' ').slice(-2).join(' ').replace('--nodeps ', '')} 2>&1`,
-    )
+    const quiet = await machine.sh(`${again[format]} 2>&1`)
     assert.doesNotMatch(quiet, /^etcd-defrag: /m)
   })
 
@@ -71,10 +63,7 @@ for (const format of ['deb', 'rpm'] as const)
   test(`${format}: a timer of an installation by hand that is off is not switched on, and one that is on outlives the package`, {
     skip,
   }, async () => {
-    await using machine = await Machine.boot({
-      layers: [join(root, 'dist/test-packages')],
-      files: byHand,
-    })
+    await using machine = await boot(byHand)
     await machine.sh(install[format]('now'))
     const off = await machine.show('etcd-defrag.timer', 'ActiveState', 'UnitFileState')
     assert.deepEqual(off, { ActiveState: 'inactive', UnitFileState: 'disabled' })
@@ -89,13 +78,10 @@ test('the units of an installation with npm are named, and its copy, and the com
   skip,
 }, async () => {
   const npm = '/usr/lib/node_modules/etcd-defrag/dist/src/main.js'
-  await using machine = await Machine.boot({
-    layers: [join(root, 'dist/test-packages')],
-    files: {
-      [npm]: 'installed by npm\n',
-      [`${ETC}/etcd-defrag.service`]: '[Service]\nType=oneshot\nExecStart=/usr/bin/etcd-defrag run\n',
-      [`${ETC}/etcd-defrag.timer`]: '[Timer]\nOnCalendar=*-*-* 02:30:00\n[Install]\nWantedBy=timers.target\n',
-    },
+  await using machine = await boot({
+    [npm]: 'installed by npm\n',
+    [`${ETC}/etcd-defrag.service`]: '[Service]\nType=oneshot\nExecStart=/usr/bin/etcd-defrag run\n',
+    [`${ETC}/etcd-defrag.timer`]: '[Timer]\nOnCalendar=*-*-* 02:30:00\n[Install]\nWantedBy=timers.target\n',
   })
   await machine.sh(
     'ln -s ../lib/node_modules/etcd-defrag/dist/src/main.js /usr/bin/etcd-defrag; systemctl enable --now etcd-defrag.timer',
