@@ -4,20 +4,23 @@ import { exitCodeOf, type Verdict } from '../model/verdict.js'
 import type { Invocation } from './command.js'
 import { rowOf } from './commands.js'
 import { complain } from './complaint.js'
-import { parse, type Request } from './parse.js'
+import { parse } from './parse.js'
 
 /** One invocation from its arguments to its exit code. Never throws: what goes wrong is said on stderr. */
 export async function invoke(invocation: Invocation): Promise<number> {
   const { argv, environment, version, out } = invocation
   const { stop } = invocation.signals
-  let request: Request | undefined
   let notes: readonly string[] = []
+  let document: ((verdict: Verdict) => object) | undefined
   try {
-    request = await parse(argv, version, out.stdout.columns || 110)
+    const request = await parse(argv, version, out.stdout.columns || 110)
     if (request.kind === 'print') {
       out.stdout.write(`${request.text}\n`)
       return 0
     }
+    // Now, since an upgrade may take the files of this program away before it fails.
+    if ((request.flags.output?.text ?? environment['ETCD_DEFRAG_OUTPUT']) === 'json')
+      document = (await import('../report/json.js')).failureJson
     const config = await resolve(request.flags, environment)
     notes = config.notes
     const command = await rowOf(request.command).load()
@@ -27,13 +30,7 @@ export async function invoke(invocation: Invocation): Promise<number> {
     const fault = stop.aborted ? ({ kind: 'interrupted', by: String(stop.reason) } as const) : faultOf(error)
     const verdict: Verdict = { kind: 'failed', fault }
     complain(out, fault, notes)
-    if (
-      request?.kind === 'command' &&
-      (request.flags.output?.text ?? environment['ETCD_DEFRAG_OUTPUT']) === 'json'
-    ) {
-      const { failureJson } = await import('../report/json.js')
-      out.stdout.write(`${JSON.stringify(failureJson(verdict), null, 2)}\n`)
-    }
+    if (document !== undefined) out.stdout.write(`${JSON.stringify(document(verdict), null, 2)}\n`)
     return exitCodeOf(verdict)
   }
 }

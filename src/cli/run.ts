@@ -19,6 +19,9 @@ export const runCommand: Command = context => runAs(context, policyOf(context.co
 export const createCommand: Command = context => runAs(context, backupOnly(policyOf(context.config)))
 
 async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
+  const isWatched = out.stdout.isTTY === true || out.stderr.isTTY === true
+  // Loaded before it begins, as all else: an upgrade takes the files of this program away in mid-run.
+  const text = isWatched ? await import('../report/text.js') : undefined
   const etcd = await connect(config)
   const tell = politely(unfailing(await listener(out)))
   const world: World = {
@@ -39,9 +42,9 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
   try {
     const report = await run(world, policy, stop)
     if (config.values.output === 'json') out.stdout.write(`${JSON.stringify(runJson(report), null, 2)}\n`)
-    else if (out.stdout.isTTY === true || out.stderr.isTTY === true) {
-      const { colorsFor, summaryText } = await import('../report/text.js')
-      out.stdout.write(`${summaryText(report, colorsFor(out.colors && out.stdout.isTTY === true))}\n`)
+    else if (text !== undefined) {
+      const colors = text.colorsFor(out.colors && out.stdout.isTTY === true)
+      out.stdout.write(`${text.summaryText(report, colors)}\n`)
     }
     return exitCodeOf(report.verdict)
   } finally {

@@ -18,11 +18,20 @@ export type Running = Readonly<{
   stderr(): string
   ended: Promise<Ended>
 }>
-export type CommandOptions = Readonly<{ env?: Readonly<Record<string, string>>; through?: readonly string[] }>
+export type CommandOptions = Readonly<{
+  env?: Readonly<Record<string, string>>
+  /** A program and its arguments to start the command with. */
+  through?: readonly string[]
+  /** What to start instead of the built command. */
+  command?: readonly string[]
+}>
 
-/** Starts the built command as a user would. `through`: a program and its arguments to start it with. */
-export function start(args: readonly string[], { env = {}, through = [] }: CommandOptions = {}): Running {
-  const [program = process.execPath, ...rest] = [...through, process.execPath, main, ...args]
+/** Starts the built command as a user would. */
+export function start(
+  args: readonly string[],
+  { env = {}, through = [], command = [process.execPath, main] }: CommandOptions = {},
+): Running {
+  const [program = process.execPath, ...rest] = [...through, ...command, ...args]
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(ETCD|JOURNAL_STREAM|NODE_TEST|NO_COLOR)/.test(name)),
   )

@@ -89,6 +89,16 @@ export class Network implements AsyncDisposable {
     }
   }
 
+  /** Each node's address, and a process that is in its network namespace. */
+  get nodes(): readonly Readonly<{ address: string; pid: string }>[] {
+    return this.#nodes.map(({ pid }, i) => ({ address: addressOf(i), pid }))
+  }
+
+  /** The program and arguments that a command is started with to look from where all nodes can be reached. */
+  get through(): readonly string[] {
+    return this.#hub.through
+  }
+
   /** For a scene with one member on each node. */
   get lab(): Pick<SceneOptions, 'places' | 'fill'> {
     const members = this.#nodes.map(({ through }, i): Place => ({ host: addressOf(i), through }))

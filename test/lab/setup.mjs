@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
+import { mirror } from './mirror.mjs'
 
 const root = resolve(import.meta.dirname, '../..')
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'etcd-defrag-lab')
@@ -62,15 +63,42 @@ const testPrograms = {
   nbdkit: 'nbdkit',
   nbdfuse: 'libnbd-bin',
   '7zz': '7zip',
+  lintian: 'lintian',
+  rpmlint: 'rpmlint',
+  shellcheck: 'shellcheck',
+  'qemu-aarch64': 'qemu-user',
+  'systemd-notify': 'systemd',
+  perl: 'perl-base',
   mandoc: 'mandoc',
   man: 'man-db',
-  shellcheck: 'shellcheck',
   script: 'bsdutils',
   zsh: 'zsh',
   fish: 'fish',
   'dh_bash-completion': 'bash-completion',
-  'systemd-notify': 'systemd',
-  perl: 'perl-base',
+}
+/** Those that boot machines, which takes root. */
+const machinePrograms = {
+  debootstrap: 'debootstrap',
+  'systemd-nspawn': 'systemd-container',
+  'mkfs.xfs': 'xfsprogs',
+}
+
+/** The Debian that tests boot. */
+function prepareMachines() {
+  if (!isRoot) return
+  installPrograms(machinePrograms)
+  execFileSync(process.execPath, ['test/lab/machineRoot.mjs', cache], { cwd: root, stdio: 'inherit' })
+}
+
+/** Those that packages are made with; the compiler is for what npm has for one processor only. */
+const packagePrograms = {
+  rpmbuild: 'rpm',
+  readelf: 'binutils',
+  'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  make: 'make',
+  bzip2: 'bzip2',
 }
 
 function installPrograms(programs) {
@@ -86,28 +114,6 @@ function installPrograms(programs) {
   })
 }
 
-/** The mirror and keyring this machine's own apt uses, so that it works behind any mirror. */
-function mirror() {
-  const folder = '/etc/apt/sources.list.d'
-  const files = [
-    '/etc/apt/sources.list',
-    ...(existsSync(folder) ? readdirSync(folder).map(f => join(folder, f)) : []),
-  ]
-  for (const file of files.filter(existsSync)) {
-    const text = readFileSync(file, 'utf8')
-    for (const stanza of text.split(/\n\s*\n/)) {
-      const uri = /^URIs:\s*(\S+\/debian)\/?\s*$/m.exec(stanza)?.[1]
-      const keyring = /^Signed-By:\s*(\S+)/m.exec(stanza)?.[1]
-      if (uri !== undefined) return { uri, keyring }
-    }
-    const [, options, uri] = /^deb\s+(\[[^\]]*\]\s+)?(\S+\/debian)\/?\s/m.exec(text) ?? []
-    if (uri !== undefined) return { uri, keyring: /signed-by=([^\s\]]+)/.exec(options ?? '')?.[1] }
-  }
-  return fail(
-    "found no Debian mirror in this machine's apt sources; the lab takes etcd from Debian's packages",
-  )
-}
-
 /** etcd, etcdctl and etcdutl of one Debian suite, unpacked and not installed. */
 function fetchEtcd(suite) {
   const target = join(cache, `etcd-${suite}`)
@@ -120,7 +126,9 @@ function fetchEtcd(suite) {
   const work = join(cache, `fetch-${suite}-${process.pid}`)
   mkdirSync(join(work, 'lists/partial'), { recursive: true })
   mkdirSync(join(work, 'cache/archives/partial'), { recursive: true })
-  const { uri, keyring } = mirror()
+  const { uri, keyring } =
+    mirror() ??
+    fail("found no Debian mirror in this machine's apt sources; the lab takes etcd from Debian's packages")
   writeFileSync(
     join(work, 'sources.list'),
     `deb ${keyring ? `[signed-by=${keyring}] ` : ''}${uri} ${suite} main\n`,
@@ -144,6 +152,16 @@ function fetchEtcd(suite) {
   rmSync(work, { recursive: true })
 }
 
+/** The packages of now and of a later release, compressed in passing: the real ones take minutes. */
+function makeTestPackages() {
+  say('making packages to test')
+  for (const args of [
+    ['--folder', 'dist/test-packages/now'],
+    ['--folder', 'dist/test-packages/newer', '--version', '99.0.0', '--architecture', 'amd64'],
+  ])
+    runQuietly(process.execPath, ['dist/packaging/build/main.js', '--fast', ...args])
+}
+
 /** Ends with the child's exit code, or 1 where the linters object; a signal to us reaches the child, which cleans up. */
 function become(args, linted = Promise.resolve('')) {
   // etcd3's TLS names the host even where it is an IP address, and Node warns of that each time.
@@ -160,10 +178,13 @@ function become(args, linted = Promise.resolve('')) {
   })
 }
 
-/** The compiled tests of the sources that are there now: dist may hold older ones. */
-const tests = folder =>
+/**
+ * The compiled tests of the sources that are there now: dist may hold older ones. `.full` ones take longer than they tell
+ * each time, and run only where they are asked for.
+ */
+const tests = (folder, whole) =>
   readdirSync(join(root, folder), { recursive: true })
-    .filter(name => name.endsWith('.test.ts'))
+    .filter(name => name.endsWith('.test.ts') && (whole || !name.endsWith('.full.test.ts')))
     .sort()
     .map(name => join('dist', folder, name.replace(/\.ts$/, '.js')))
 
@@ -180,6 +201,7 @@ function lint() {
       '.config/eslint.config.js',
       'src',
       'test',
+      'packaging',
     ],
   ]
   const complaints = linters.map(
@@ -193,8 +215,8 @@ function lint() {
   return Promise.all(complaints).then(all => all.join(''))
 }
 
-function runTests(folders, linted) {
-  const files = folders.flatMap(tests)
+function runTests(folders, { linted, whole = false } = {}) {
+  const files = folders.flatMap(folder => tests(folder, whole))
   if (files.length === 0) fail(`no tests in ${folders.join(', ')}`)
   become(['--test', '--test-concurrency=2', '--test-reporter=./dist/test/lab/reporter.js', ...files], linted)
 }
@@ -206,19 +228,39 @@ if (process.platform !== 'linux') fail('the lab runs on Linux only')
 
 const jobs = {
   async check(linted) {
-    runTests(['test/unit'], linted)
+    runTests(['test/unit'], { linted })
   },
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms({ ...programs, ...testPrograms })
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
     for (const suite of suites) fetchEtcd(suite)
+    prepareMachines()
+    makeTestPackages()
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
+  },
+  async 'test:packages'() {
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
+    for (const suite of suites) fetchEtcd(suite)
+    prepareMachines()
+    makeTestPackages()
+    runTests(['test/packages'], { whole: true })
   },
   async chaos() {
     installPrograms()
     for (const suite of suites) fetchEtcd(suite)
     become(['dist/test/chaos/main.js', ...process.argv.slice(3)])
+  },
+  /** What test/lab/packages.ts gives to tests. */
+  async 'test-packages'() {
+    installPrograms({ ...programs, ...packagePrograms })
+    makeTestPackages()
+  },
+  async package(linted) {
+    const complaints = await linted
+    if (complaints !== '') fail(complaints)
+    installPrograms({ ...programs, ...packagePrograms })
+    become(['dist/packaging/build/main.js', ...process.argv.slice(3)])
   },
   async demo() {
     installPrograms(programs)
@@ -229,6 +271,6 @@ const jobs = {
 const name = process.argv[2]
 if (!Object.hasOwn(jobs, name ?? '')) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
 installPackages()
-const linted = name === 'demo' || name === 'chaos' ? undefined : lint()
+const linted = ['check', 'test', 'package'].includes(name) ? lint() : undefined
 compile()
 await jobs[name](linted)

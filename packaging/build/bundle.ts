@@ -1,0 +1,106 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
+import { root } from './source.js'
+
+/** Where the bundled program finds what lies beside it, seen from its folder dist/src (also in an npm package). */
+const ADDON = '../../lzma.node'
+
+/**
+ * Bundles the program into `folder`: what a command does not use is in other files than what it does. Throws where a
+ * dependency is no longer what the replacements below know.
+ */
+export async function bundle(folder: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    preserveSymlinks: true, // the paths of modules get into the bundle: only those within the tree
+    entryPoints: ['src/main.ts'],
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    charset: 'utf8',
+    chunkNames: '[name]-[hash]',
+    // The names of functions stay: a stack in a report of a bug is read by people.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    keepNames: true,
+    legalComments: 'none', // they are in the copyright file
+    // CommonJS packages ask for Node's modules by require, which a module has to make for itself.
+    banner: {
+      js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
+    },
+    external: ['*.node'],
+    plugins: [ownAddon, embeddedProtocol, versionsOnly],
+    metafile: true,
+    logLevel: 'silent',
+  })
+  const main = join(folder, 'main.js')
+  const text = await readFile(main, 'utf8')
+  if (!text.startsWith('#!/usr/bin/env node\n')) throw new Error('src/main.ts no longer begins with #!')
+  await writeFile(main, text.replace(/^.*/, '#!/usr/lib/etcd-defrag/node'))
+  return metafile
+}
+
+/** lzma-native looks for the file that fits the machine; here there is one. */
+const ownAddon: Plugin = {
+  name: 'own addon',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/lzma-native\/index\.js$/ }, async ({ path }) => ({
+      contents: replaced(
+        await readFile(path, 'utf8'),
+        "require('node-gyp-build')(__dirname)",
+        `require('${ADDON}')`,
+      ),
+    }))
+  },
+}
+
+/** Packages that tell their version read it from their manifest, with all that npm wants to know of them. */
+const versionsOnly: Plugin = {
+  name: 'versions only',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/.*\/package\.json$/ }, async ({ path }) => {
+      const { name, version } = JSON.parse(await readFile(path, 'utf8')) as { name: string; version: string }
+      return { contents: JSON.stringify({ name, version }), loader: 'json' }
+    })
+  },
+}
+
+/** etcd3 reads its protocol from a file; here it is read now, into what the parser would have made of it. */
+const embeddedProtocol: Plugin = {
+  name: 'embedded protocol',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/etcd3\/lib\/connection-pool\.js$/ }, async ({ path }) => {
+      const { Root } = createRequire(createRequire(path).resolve('@grpc/proto-loader'))(
+        'protobufjs',
+      ) as Protobuf
+      const file = join(dirname(path), '../proto/rpc.proto')
+      // As @grpc/proto-loader does with etcd3's options (its build/src/util.js, loadProtosWithOptionsSync).
+      const protocol = new Root().loadSync(file, { keepCase: true }).resolveAll().toJSON()
+      return {
+        contents: replaced(
+          await readFile(path, 'utf8'),
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
+          '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
+          `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocol)},`,
+        ),
+      }
+    })
+  },
+}
+
+type Protobuf = Readonly<{
+  Root: new () => {
+    loadSync(file: string, options: object): { resolveAll(): { toJSON(): object } }
+  }
+}>
+
+function replaced(text: string, what: string, by: string): string {
+  const parts = text.split(what)
+  if (parts.length !== 2) throw new Error(`${what} is there ${parts.length - 1} times, and once was expected`)
+  return parts.join(by)
+}

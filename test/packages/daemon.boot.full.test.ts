@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { until } from '../lab/cluster.js'
+import { ControlPlane } from '../lab/controlPlane.js'
+import { isRoot } from '../lab/loopDevice.js'
+import type { Machine } from '../lab/machine.js'
+import { first } from '../lab/scene.js'
+import { BACKUP, hurry, install } from './node.js'
+
+const UNIT = 'etcd-defrag-daemon.service'
+
+describe('the daemon, as its unit starts it on a control-plane node', {
+  skip: isRoot ? false : 'booting machines takes root',
+  timeout: 300_000,
+}, () => {
+  let plane: ControlPlane
+  let machine: Machine
+  before(async () => {
+    plane = await ControlPlane.start({ nodes: [{ disk: { type: 'ext4', megabytes: 600 } }] })
+    machine = first(plane.nodes).machine
+    await install(machine)
+    await hurry(machine, 'force-single: true\nschedule: "* * * * *"\n')
+    await machine.sh(`systemctl enable --now ${UNIT}`)
+  })
+  after(() => plane[Symbol.asyncDispose]())
+  const statusLine = async () => (await machine.show(UNIT, 'StatusText'))['StatusText'] ?? ''
+
+  test('it says that it is ready, is watched, and its status line names the next run', async () => {
+    const shown = await machine.show(UNIT, 'Type', 'ActiveState', 'WatchdogUSec')
+    assert.deepEqual(shown, { Type: 'notify', ActiveState: 'active', WatchdogUSec: '5min' })
+    await until('the status line is there', async () => /next/.test(await statusLine()))
+    assert.match(await machine.sh(`systemctl status ${UNIT}`), /Status: ".*next/)
+  })
+
+  test('at the time of its schedule it does the whole job in its sandbox', async () => {
+    const ended = async () =>
+      (await machine.journal(UNIT)).some(e =>
+        /"event":"ended","verdict":"completed"/.test(e['MESSAGE'] ?? ''),
+      )
+    await until('a run has completed', ended)
+    await machine.sh(`xz -t ${BACKUP}`)
+    const trims = (await machine.journal(UNIT)).filter(e =>
+      /"stepEnded","step":"trim"/.test(e['MESSAGE'] ?? ''),
+    )
+    assert.match(first(trims)['MESSAGE'] ?? '', /"outcome":"done"/)
+    await until('the status line tells of it', async () => /completed/.test(await statusLine()))
+  })
+
+  test('a reload reads the configuration again', async () => {
+    await hurry(machine, 'force-single: true\nschedule: "15 4 * * *"\n')
+    await machine.sh(`systemctl reload ${UNIT}`)
+    await until('the status line has the new time', async () => /04:15/.test(await statusLine()))
+  })
+
+  test('it ends when it is stopped, without a failure', async () => {
+    await machine.sh(`systemctl stop ${UNIT}`)
+    const shown = await machine.show(UNIT, 'ActiveState', 'Result')
+    assert.deepEqual(shown, { ActiveState: 'inactive', Result: 'success' })
+  })
+})
