@@ -1,7 +1,10 @@
 # Removes what this program is known to have written in these folders, and then the folders. Whatever else is in them
 # is somebody's, a backup for one, and stays.
 remove_state() {
-	rm -f /var/lib/etcd-defrag/pause.json /var/lib/etcd-defrag/pause.json.partial /var/lib/etcd-defrag/.removed
+	for file in pause.json daemon.json; do
+		rm -f "/var/lib/etcd-defrag/$file" "/var/lib/etcd-defrag/$file.partial"
+	done
+	rm -f /var/lib/etcd-defrag/.removed
 	rm -f /run/etcd-defrag/*.lock
 	for folder in "$@"; do
 		if [ -d "$folder" ] && ! rmdir "$folder" 2>/dev/null; then

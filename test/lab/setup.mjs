@@ -247,7 +247,7 @@ const jobs = {
     runTests(['test/packages'], { whole: true })
   },
   async chaos() {
-    installPrograms()
+    installPrograms({ ...programs, ...testPrograms })
     for (const suite of suites) fetchEtcd(suite)
     become(['dist/test/chaos/main.js', ...process.argv.slice(3)])
   },
