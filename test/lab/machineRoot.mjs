@@ -12,7 +12,7 @@ const SUITE = 'bookworm'
 const packages = [
   ...['systemd', 'systemd-sysv', 'dbus', 'init-system-helpers'],
   ...['util-linux', 'mount', 'procps', 'iproute2', 'ca-certificates', 'tzdata', 'jq', 'lsof'],
-  ...['xz-utils', 'e2fsprogs', 'xfsprogs'],
+  ...['xz-utils', 'e2fsprogs', 'xfsprogs', 'curl'],
   ...['rpm', 'man-db', 'bash-completion'],
 ]
 
