@@ -64,6 +64,9 @@ const testPrograms = {
   '7zz': '7zip',
 }
 
+/** Those that only the bench takes, and its smoke among the tests. */
+const benchPrograms = { chrt: 'util-linux', mountpoint: 'util-linux' }
+
 function installPrograms(programs) {
   const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
   const missing = Object.keys(programs).filter(name => !path.some(folder => existsSync(join(folder, name))))
@@ -202,9 +205,15 @@ const jobs = {
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms({ ...programs, ...testPrograms })
+    installPrograms({ ...programs, ...testPrograms, ...benchPrograms })
     for (const suite of suites) fetchEtcd(suite)
     runTests(process.argv.length > 3 ? process.argv.slice(3) : ['test'])
+  },
+  async bench() {
+    installPrograms({ ...programs, ...benchPrograms })
+    for (const suite of suites.filter(name => name === 'trixie' || process.argv.includes(name)))
+      fetchEtcd(suite)
+    become(['dist/test/bench/main.js', ...process.argv.slice(3)])
   },
   async chaos() {
     installPrograms()
@@ -220,6 +229,6 @@ const jobs = {
 const name = process.argv[2]
 if (!Object.hasOwn(jobs, name ?? '')) fail(`usage: setup.mjs ${Object.keys(jobs).join('|')}`)
 installPackages()
-const linted = name === 'demo' || name === 'chaos' ? undefined : lint()
+const linted = ['demo', 'chaos', 'bench'].includes(name) ? undefined : lint()
 compile()
 await jobs[name](linted)
