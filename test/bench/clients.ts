@@ -3,7 +3,7 @@ import { noMemoryDisk } from './memoryDisk.js'
 import { besideMs, type Context, type Part } from './part.js'
 import { bytes, type Cell, figure, ms } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
-import { etcdctl, ourselves, shellScript, type Tool } from './tools.js'
+import { rivals, type Tool } from './tools.js'
 import { type Trial, trialOf } from './trial.js'
 
 type Disk = Readonly<{ name: string; bytesPerSecond: number; outlasting: boolean }>
@@ -25,7 +25,7 @@ export const clients: Part = {
   async measure(context) {
     const { suite, size, seed, repeat, isQuick, say } = context
     const database = await databaseOf({ suite, bytes: size, seed }, say)
-    const tools = [ourselves(context.program), etcdctl, shellScript]
+    const tools = rivals(context)
     const rows: Row[] = []
     for (const disk of isQuick ? disks.slice(0, 1) : disks) {
       const trials = new Map<Tool, Trial[]>(tools.map(tool => [tool, []]))

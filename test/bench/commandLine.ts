@@ -4,7 +4,7 @@ import { type Context, GIB, MIB } from './part.js'
 import { type PartName, partNames } from './parts.js'
 import { built } from './tools.js'
 
-export const usage = `npm run bench [-- PART… [--quick] [--size 1GiB] [--repeat 5] [--out DIR] [--suite SUITE] [--seed N] [--packages DIR]]
+export const usage = `npm run bench [-- PART… [--quick] [--size 1GiB] [--repeat 5] [--out DIR] [--suite SUITE] [--seed N] [--peer PROGRAM] [--packages DIR]]
 parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writes BENCHMARKS.md from the results
   --quick      64 MiB and one repetition: whether it works, not how fast anything is
   --size       of the database files, MiB or GiB
@@ -12,6 +12,7 @@ parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writ
   --out        where the results go
   --suite      the Debian release whose etcd is measured: ${suites.join(', ')}
   --seed       of the objects in the databases
+  --peer       an ahrtr/etcd-defrag of one's own to measure beside the others
   --packages   where \`npm run package\` put the packages, for the start-up from them`
 
 export type Asked = Readonly<{
@@ -33,6 +34,7 @@ export function parse(argv: readonly string[]): Asked {
       out: { type: 'string', default: 'test/bench/results' },
       suite: { type: 'string', default: 'trixie' },
       seed: { type: 'string', default: '1' },
+      peer: { type: 'string' },
       packages: { type: 'string', default: 'dist/packages' },
     },
   })
@@ -51,6 +53,7 @@ export function parse(argv: readonly string[]): Asked {
       seed: count('--seed', values.seed),
       isQuick,
       program: built,
+      peer: values.peer,
       packages: values.packages,
     },
   }

@@ -1,20 +1,19 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { partNames } from './parts.js'
 import type { Report } from './report.js'
 import { tableMarkdown } from './show.js'
 
 const root = join(import.meta.dirname, '../../..')
 
-/** BENCHMARKS.md from the results in a folder; resolves to the file. Throws where there are none. */
-export async function writeDocument(folder: string): Promise<string> {
+/** BENCHMARKS.md, or another file, from the results in a folder; resolves to the file. Throws where there are none. */
+export async function writeDocument(folder: string, file = join(root, 'BENCHMARKS.md')): Promise<string> {
   const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
   const reports = await Promise.all(
     files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
   )
   if (reports.length === 0) throw new Error(`no results in ${folder}; npm run bench makes them`)
-  const file = join(root, 'BENCHMARKS.md')
-  await writeFile(file, documentOf(reports, relative(root, folder)))
+  await writeFile(file, documentOf(reports, relative(dirname(file), folder)))
   return file
 }
 

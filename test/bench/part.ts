@@ -12,6 +12,8 @@ export type Context = Readonly<{
   /** So small that it only shows that it works. */
   isQuick: boolean
   program: Program
+  /** Another program that does the same, if there is one to measure: ahrtr/etcd-defrag. */
+  peer: string | undefined
   /** Where the packages are, if any. */
   packages: string
   say(text: string): void

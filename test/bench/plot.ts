@@ -9,7 +9,7 @@ export type Point = Readonly<{ x: number; y: number; low?: number; high?: number
 export type Series = Readonly<{ name: string; points: readonly Point[]; isLine: boolean }>
 export type Plot = Readonly<{ name: string; title: string; x: Axis; y: Axis; series: readonly Series[] }>
 
-/** Where the lines across an axis are: 1, 2 or 5 times a power of ten, and powers alone where there are decades. */
+/** Where the lines across an axis are: 1, 2 or 5 times a power of ten, and powers alone where there are many. */
 export function ticksOf(scale: Axis['scale'], low: number, high: number): readonly number[] {
   if (scale === 'log') {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))]
@@ -17,7 +17,8 @@ export function ticksOf(scale: Axis['scale'], low: number, high: number): readon
     const all = Array.from({ length: to - from + 1 }, (_, i) => from + i).flatMap(power =>
       within.map(step => exact(step * 10 ** power)),
     )
-    return all.filter(tick => tick >= low * 0.999 && tick <= high * 1.001)
+    const seen = all.filter(tick => tick >= low * 0.999 && tick <= high * 1.001)
+    return seen.length > 2 ? seen : ticksOf('linear', low, high) // less than a decade
   }
   const rough = (high - low) / 5 || 1
   const power = 10 ** Math.floor(Math.log10(rough))

@@ -102,7 +102,7 @@ function drawn(
     const text =
       label === undefined
         ? ''
-        : `<text class="small" stroke="none" x="${fixed(x + 7)}" y="${fixed(y - 5)}">${escaped(label)}</text>`
+        : `<text class="small" stroke="none" ${x > WIDTH - 130 ? `text-anchor="end" x="${fixed(x - 7)}"` : `x="${fixed(x + 7)}"`} y="${fixed(y - 5)}">${escaped(label)}</text>`
     return range + mark(index, x, y) + text
   })
   return `<g fill="${color}" stroke="${color}">${line}${each.join('')}</g>`
@@ -123,8 +123,6 @@ function legendOf(series: readonly Series[]): Readonly<{ parts: string[]; height
 
 const fixed = (value: number): number => Math.round(value * 10) / 10
 const short = (value: number): string =>
-  Math.abs(value) >= 10_000 || (value !== 0 && Math.abs(value) < 0.001)
-    ? value.toExponential()
-    : String(value)
+  Math.abs(value) >= 1e7 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential() : String(value)
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

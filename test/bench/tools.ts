@@ -3,6 +3,7 @@ import { type LabMember, programOf } from '../lab/cluster.js'
 import { main } from '../lab/command.js'
 import type { Arena } from './arena.js'
 import { type Measured, measured } from './measured.js'
+import type { Context } from './part.js'
 
 /** How this tool is started: the program and its first arguments. */
 export type Program = readonly [string, ...string[]]
@@ -80,7 +81,7 @@ export const etcdctlEnvironment = ({ cluster }: Arena): NodeJS.ProcessEnv => ({
       }),
 })
 
-export const etcdctl: Tool = {
+const etcdctl: Tool = {
   name: 'etcdctl defrag --cluster',
   async work(arena, leader) {
     const program = programOf(arena.cluster.suite, 'etcdctl')
@@ -93,9 +94,26 @@ export const etcdctl: Tool = {
   },
 }
 
+/** github.com/ahrtr/etcd-defrag, as its README starts it for a cluster whose leader is to be moved. */
+const peerTool = (program: string): Tool => ({
+  name: 'ahrtr/etcd-defrag',
+  async work({ cluster }, leader) {
+    const args = [...cluster.flags(leader), '--cluster', '--move-leader']
+    return { measured: await measured(program, args), spans: nothing }
+  },
+})
+
+/** This tool first, as every table has it. */
+export const rivals = ({ program, peer }: Pick<Context, 'program' | 'peer'>): readonly Tool[] => [
+  ourselves(program),
+  ...(peer === undefined ? [] : [peerTool(peer)]),
+  etcdctl,
+  shellScript,
+]
+
 const script = join(import.meta.dirname, '../../../test/bench/script.sh')
 
-export const shellScript: Tool = {
+const shellScript: Tool = {
   name: 'shell script',
   async work(arena, leader) {
     const { cluster, scratch } = arena

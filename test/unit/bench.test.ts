@@ -126,7 +126,7 @@ describe('what is shown', () => {
     assert.deepEqual(ticksOf('linear', 0, 10.6), [0, 5, 10])
     assert.deepEqual(ticksOf('linear', 0, 0.6), [0, 0.2, 0.4, 0.6])
     assert.deepEqual(ticksOf('log', 8, 1100), [10, 100, 1000])
-    assert.deepEqual(ticksOf('log', 40, 160), [50, 100])
+    assert.deepEqual(ticksOf('log', 40, 160), [50, 100, 150])
     const axis = { label: '', scale: 'log' } as const
     const [low, high] = extentOf(axis, [0, 3, 70])
     assert.ok(low > 0 && low < 3 && high > 70)
