@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, statfs } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Cluster, type LabMember, programOf, type Suite } from '../lab/cluster.js'
-import { MemoryDisk } from './memoryDisk.js'
+import { diskFor, MemoryDisk, memoryFor } from './memoryDisk.js'
 
 const run = promisify(execFile)
 
@@ -36,9 +36,8 @@ export class Arena implements AsyncDisposable {
     const disks: MemoryDisk[] = []
     try {
       if (bytesPerSecond !== undefined) {
-        // The database, the copy that a defragmentation makes, and etcd's log with what the load adds to it.
-        const megabytes = Math.ceil((databaseBytes * 2.2) / 2 ** 20) + 500
-        await roomInMemory(megabytes * members)
+        const megabytes = Math.ceil(diskFor(databaseBytes) / 2 ** 20)
+        await roomInMemory(members, databaseBytes)
         for (let i = 0; i < members; i++) disks.push(await MemoryDisk.create(megabytes, bytesPerSecond))
       }
       const dataDirs = Array.from({ length: members }, (_, i) =>
@@ -75,12 +74,12 @@ async function release(scratch: string, disks: readonly MemoryDisk[]): Promise<v
 }
 
 /** A file system in memory takes it from everybody, and nobody is asked. */
-async function roomInMemory(megabytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs('/dev/shm')
-  const free = (bavail * bsize) / 2 ** 20
-  if (free < megabytes)
+async function roomInMemory(members: number, databaseBytes: number): Promise<void> {
+  const { needed, available } = await memoryFor(members, databaseBytes)
+  const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
+  if (available < needed)
     throw new Error(
-      `the members' disks take ${megabytes} MiB of memory at most and ${Math.round(free)} are free in /dev/shm; --size makes the databases smaller`,
+      `the disks of ${members} members take up to ${mebibytes(needed)} of memory, and there are ${mebibytes(available)} for them; --size makes the databases smaller`,
     )
 }
 

@@ -4,13 +4,16 @@ import { type Context, GIB, MIB } from './part.js'
 import { type PartName, partNames } from './parts.js'
 import { built } from './tools.js'
 
+/** Bookworm's 3.4 has no etcdutl. */
+const measurable = suites.filter(name => name !== 'bookworm')
+
 export const usage = `npm run bench [-- PART… [--quick] [--size 1GiB] [--repeat 5] [--out DIR] [--suite SUITE] [--seed N] [--peer PROGRAM] [--packages DIR]]
 parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writes BENCHMARKS.md from the results
   --quick      64 MiB and one repetition: whether it works, not how fast anything is
   --size       of the database files, MiB or GiB
   --repeat     how often everything is measured; a median and a range come of it
   --out        where the results go
-  --suite      the Debian release whose etcd is measured: ${suites.join(', ')}
+  --suite      the Debian release whose etcd 3.5 is measured: ${measurable.join(', ')}
   --seed       of the objects in the databases
   --peer       an ahrtr/etcd-defrag of one's own to measure beside the others
   --packages   where \`npm run package\` put the packages, for the start-up from them`
@@ -68,9 +71,9 @@ function count(flag: string, text: string): number {
 }
 
 function suiteOf(text: string): Suite {
-  const suite = suites.find(name => name === text && name !== 'bookworm') // its 3.4 has no etcdutl
+  const suite = measurable.find(name => name === text)
   if (suite === undefined)
-    throw new Error(`--suite ${text}: an etcd 3.5 of ${suites.join(', ')} is expected\n${usage}`)
+    throw new Error(`--suite ${text}: ${measurable.join(' or ')} is expected\n${usage}`)
   return suite
 }
 

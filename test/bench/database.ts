@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Etcd3 } from 'etcd3'
 import { Cluster, type Suite } from '../lab/cluster.js'
 import { clientOf } from '../lab/fill.js'
-import { type Kind, objectOf, type Stored } from './objects.js'
+import type { Stored } from './objectFrame.js'
+import { type Kind, objectOf } from './objects.js'
 
 const cache = join(process.env['ETCD_LAB'] ?? join(homedir(), '.cache/etcd-defrag-lab'), 'databases')
 

@@ -24,11 +24,14 @@ export const limit: Part = {
     const rows: { speed: number; all: Beside[] }[] = []
     for (const speed of context.isQuick ? speeds.slice(0, 1) : speeds) {
       const all: Beside[] = []
-      for (let n = 0; n < context.repeat; n++) all.push(await beside(speed, context))
+      for (let n = 0; n < context.repeat; n++) {
+        const one = await beside(speed, context)
+        all.push(one)
+        context.say(
+          `${speed / 1e6} MB/s, ${n + 1} of ${context.repeat}: ${one.defragmentMs} ms by ${Math.round(one.copyMs)} ms`,
+        )
+      }
       rows.push({ speed, all })
-      context.say(
-        `${speed / 1e6} MB/s: ${all.map(({ defragmentMs, copyMs }) => `${defragmentMs} by ${Math.round(copyMs)}`).join(', ')} ms`,
-      )
     }
     const of = (get: (one: Beside) => number) => rows.map(({ all }) => all.map(get))
     const [defragmentation, copy] = [of(({ defragmentMs }) => defragmentMs), of(({ copyMs }) => copyMs)]

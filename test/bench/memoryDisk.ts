@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isRoot, LoopDevice } from '../lab/loopDevice.js'
@@ -16,6 +16,21 @@ export function noMemoryDisk(): string | undefined {
   if (!existsSync(limit) && !existsSync(BLKIO))
     return `limits of their own for the members' disks take cgroup v1's blkio controller at ${BLKIO}`
   return undefined
+}
+
+/** The database, the copy that a defragmentation makes, and etcd's log with what the load adds to it; bytes. */
+export const diskFor = (databaseBytes: number): number => databaseBytes * 2.2 + 500 * 2 ** 20
+
+/** How much memory the disks of so many members take at most, and how much there is for them; bytes. */
+export async function memoryFor(
+  members: number,
+  databaseBytes: number,
+): Promise<Readonly<{ needed: number; available: number }>> {
+  const { bavail, bsize } = await statfs(MEMORY)
+  const kib = /^MemAvailable:\s*(\d+) kB$/m.exec(await readFile('/proc/meminfo', 'utf8'))?.[1]
+  const available = Math.min(bavail * bsize, Number(kib ?? 0) * 1024 * 0.75) // etcd maps its database, and others live here
+  // Of a database some 0.6 is in use, which is what the copy holds.
+  return { needed: members * (databaseBytes * 1.7 + 300 * 2 ** 20), available }
 }
 
 /**

@@ -1,7 +1,6 @@
-import { statfs } from 'node:fs/promises'
 import { databaseOf } from './database.js'
 import { needsRoot } from './loaded.js'
-import { noMemoryDisk } from './memoryDisk.js'
+import { memoryFor, noMemoryDisk } from './memoryDisk.js'
 import { ownMs } from './own.js'
 import { besideMs, type Context, GIB, MIB, type Part, sizeName, sizesOf } from './part.js'
 import type { Plot } from './plot.js'
@@ -82,9 +81,8 @@ export const scale: Part = {
 async function rowOf(members: number, size: number, context: Context): Promise<Row> {
   const { suite, seed, repeat, program, say } = context
   const database = await databaseOf({ suite, bytes: size, seed }, say)
-  const { bavail, bsize } = await statfs('/dev/shm')
-  const onDisksInMemory =
-    noMemoryDisk() === undefined && members * (size * 2.2 + 500 * MIB) < bavail * bsize * 0.6
+  const { needed, available } = await memoryFor(members, size)
+  const onDisksInMemory = noMemoryDisk() === undefined && needed < available
   const setting = {
     suite,
     members,
