@@ -29,6 +29,8 @@ export type LabOptions = Readonly<{
   host?: '127.0.0.1' | '[::1]'
   /** Where each member runs, by position, and from where the lab looks at them; on this machine as it is otherwise. */
   places?: Readonly<{ members: readonly Place[]; lab: Place['through'] }>
+  /** Called once the members have their addresses and before they start, to put data into their directories. */
+  before?: (members: readonly LabMember[]) => Promise<void>
   /** The client URLs a member tells the others, made from its real one. */
   advertise?: (clientUrl: string, position: number) => string
   serverNames?: Readonly<{ dns: readonly string[]; ip: readonly string[] }>
@@ -104,6 +106,7 @@ export class Cluster implements AsyncDisposable {
       const size = options.size ?? 3
       for (let i = 0; i < size; i++)
         cluster.members.push(await cluster.#plan(`m${i + 1}`, i, options.dataDirs?.[i]))
+      await options.before?.(cluster.members)
       const initial = cluster.members.map(m => `${m.name}=${m.peerUrl}`).join(',')
       for (const member of cluster.members)
         cluster.#spawn(member, [`--initial-cluster=${initial}`, '--initial-cluster-state=new'])

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,7 +39,7 @@ export class LoopDevice implements AsyncDisposable {
     const loop = new LoopDevice(await mkdtemp(join(tmpdir(), 'etcd-loop-')), backing)
     try {
       await mkdir(loop.mountPoint)
-      if (backing === undefined) {
+      if (!existsSync(loop.#file)) {
         await writeFile(loop.#file, '')
         await truncate(loop.#file, megabytes * 1024 * 1024)
       }

@@ -101,6 +101,9 @@ const packagePrograms = {
   bzip2: 'bzip2',
 }
 
+/** Those that only the bench takes, and its smoke among the tests. */
+const benchPrograms = { chrt: 'util-linux', mountpoint: 'util-linux' }
+
 function installPrograms(programs) {
   const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(':')
   const missing = Object.keys(programs).filter(name => !path.some(folder => existsSync(join(folder, name))))
@@ -233,7 +236,7 @@ const jobs = {
   async test(linted) {
     const complaints = await linted
     if (complaints !== '') fail(complaints)
-    installPrograms({ ...programs, ...packagePrograms, ...testPrograms })
+    installPrograms({ ...programs, ...packagePrograms, ...testPrograms, ...benchPrograms })
     for (const suite of suites) fetchEtcd(suite)
     prepareMachines()
     makeTestPackages()
@@ -245,6 +248,12 @@ const jobs = {
     prepareMachines()
     makeTestPackages()
     runTests(['test/packages'], { whole: true })
+  },
+  async bench() {
+    installPrograms({ ...programs, ...benchPrograms })
+    for (const suite of suites.filter(name => name === 'trixie' || process.argv.includes(name)))
+      fetchEtcd(suite)
+    become(['dist/test/bench/main.js', ...process.argv.slice(3)])
   },
   async chaos() {
     installPrograms({ ...programs, ...testPrograms })

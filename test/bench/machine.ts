@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { availableParallelism, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { programOf, type Suite } from '../lab/cluster.js'
+
+const run = promisify(execFile)
+
+/** What the figures depend on. */
+export type Machine = Readonly<{
+  cpu: string
+  cores: number
+  memoryBytes: number
+  kernel: string
+  node: string
+  etcd: string
+  xz: string
+  /** Of this repository, and whether its files differ from it. */
+  commit: string
+  /** The mean number of processes that wanted a core in the minute before (proc(5), loadavg). */
+  load: number
+}>
+
+/** The machine at hand, as it is now. */
+export async function describeMachine(suite: Suite): Promise<Machine> {
+  const [cpus, load, etcd, xz] = await Promise.all([
+    readFile('/proc/cpuinfo', 'utf8'),
+    readFile('/proc/loadavg', 'utf8'),
+    run(programOf(suite, 'etcd'), ['--version']),
+    run('xz', ['--version']),
+  ])
+  return {
+    cpu: /^model name\s*: (.*)$/m.exec(cpus)?.[1] ?? process.arch,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.versions.node,
+    etcd: /etcd Version: (\S+)/.exec(etcd.stdout)?.[1] ?? 'unknown',
+    xz: /liblzma (\S+)/.exec(xz.stdout)?.[1] ?? 'unknown',
+    commit: await commit(),
+    load: Number.parseFloat(load),
+  }
+}
+
+async function commit(): Promise<string> {
+  const cwd = join(import.meta.dirname, '../../..')
+  try {
+    const [{ stdout: head }, { stdout: changed }] = await Promise.all([
+      run('git', ['rev-parse', '--short=12', 'HEAD'], { cwd }),
+      run('git', ['status', '--porcelain', '--untracked-files=no'], { cwd }),
+    ])
+    return head.trim() + (changed === '' ? '' : ' with changes')
+  } catch {
+    return 'unknown' // a copy of the files without their history
+  }
+}

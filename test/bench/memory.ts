@@ -1,0 +1,165 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { programOf } from '../lab/cluster.js'
+import { Arena } from './arena.js'
+import { databaseOf } from './database.js'
+import { type Measured, measured } from './measured.js'
+import { type Context, MIB, type Part, sizeName, sizesOf } from './part.js'
+import { bytes, type Cell, type Table } from './report.js'
+import { summaryOf } from './statistics.js'
+import { env } from './tools.js'
+
+const jobs = ['run', 'verify', 'restore'] as const
+type Job = (typeof jobs)[number]
+type Row = Readonly<{ size: number; peaks: Readonly<Record<Job, number[]>> }>
+
+export const memory: Part = {
+  title: 'Memory',
+  about:
+    'The most resident memory that the process had at once (VmHWM, proc(5)), a single member: of a run with its backup, of `backup verify` and of `backup restore` of the archive. Then run after run in one process, a garbage collection before each look.',
+  async measure(context) {
+    const rows: Row[] = []
+    for (const size of sizesOf(context)) rows.push(await peaksAt(size, context))
+    const growth = await growthOver(context.isQuick ? 2 : 50, context)
+    return {
+      tables: [peakTable(rows), growthTable(growth)],
+      plots: [peakPlot(rows), growthPlot(growth)],
+      notes: [],
+      trials: [...rows, { growth }],
+    }
+  },
+}
+
+async function peaksAt(size: number, context: Context): Promise<Row> {
+  const { suite, seed, repeat, program, say } = context
+  const [node, ...first] = program
+  const database = await databaseOf({ suite, bytes: size, seed }, say)
+  const peaks: Row['peaks'] = { run: [], verify: [], restore: [] }
+  for (let n = 0; n < repeat; n++) {
+    await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
+    const { cluster, scratch } = arena
+    const [member] = cluster.members
+    if (member === undefined) throw new Error('no member')
+    const archive = join(scratch, 'etcd-backup.xz')
+    const restored = join(scratch, 'restored')
+    const commands: Readonly<Record<Job, readonly string[]>> = {
+      run: [
+        'run',
+        ...cluster.flags(member),
+        '--force-single',
+        '--no-trim',
+        '--backup-path',
+        archive,
+        '--max-stall',
+        '1h',
+      ],
+      verify: ['backup', 'verify', archive],
+      restore: [
+        'backup',
+        'restore',
+        archive,
+        '--data-dir',
+        restored,
+        '--etcdutl',
+        programOf(suite, 'etcdutl'),
+        ...identity,
+      ],
+    }
+    for (const job of jobs) {
+      const ended = await measured(node, [...first, ...commands[job]], env())
+      expectSuccess(job, ended)
+      peaks[job].push(ended.peakMemory)
+    }
+    say(
+      `${sizeName(size)}, ${n + 1} of ${repeat}: ${jobs.map(job => `${job} ${Math.round((peaks[job].at(-1) ?? 0) / MIB)} MiB`).join(', ')}`,
+    )
+    await rm(restored, { recursive: true, force: true })
+  }
+  return { size, peaks }
+}
+
+const identity = [
+  '--name',
+  'm1',
+  '--initial-cluster',
+  'm1=http://127.0.0.1:2380',
+  '--initial-advertise-peer-urls',
+  'http://127.0.0.1:2380',
+]
+
+function expectSuccess(job: string, { code, stdout, stderr }: Measured): void {
+  if (code !== 0) throw new Error(`${job} ended with ${code}:\n${stdout}\n${stderr}`)
+}
+
+/** Resident memory after each run, bytes. */
+async function growthOver(runs: number, { suite, seed, say }: Context): Promise<readonly number[]> {
+  const size = 16 * MIB
+  const database = await databaseOf({ suite, bytes: size, seed }, say)
+  await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
+  const { cluster, scratch } = arena
+  const [member] = cluster.members
+  if (member === undefined) throw new Error('no member')
+  await mkdir(scratch, { recursive: true })
+  const archive = ['--backup-path', join(scratch, 'etcd-backup.xz'), '--force-single', '--no-trim']
+  const args = [
+    '--expose-gc',
+    join(import.meta.dirname, 'manyRuns.js'),
+    String(runs),
+    ...cluster.flags(member),
+    ...archive,
+  ]
+  const ended = await measured(process.execPath, args, env())
+  expectSuccess(`${runs} runs`, ended)
+  return JSON.parse(ended.stdout) as number[]
+}
+
+const peakTable = (rows: readonly Row[]): Table => ({
+  title: 'Peak of resident memory: medians (and ranges)',
+  columns: ['database', ...jobs],
+  rows: rows.map(({ size, peaks }): Cell[] => [sizeName(size), ...jobs.map(job => bytes(peaks[job]))]),
+})
+
+const peakPlot = (rows: readonly Row[]) => ({
+  name: 'memory',
+  title: 'Peak of resident memory',
+  x: { label: 'database, MiB', scale: 'log' as const },
+  y: { label: 'MiB', scale: 'linear' as const },
+  series: jobs.map(job => ({
+    name: job,
+    isLine: true,
+    points: rows.map(({ size, peaks }) => {
+      const { median, min, max } = summaryOf(peaks[job].map(peak => peak / MIB))
+      return { x: size / MIB, y: median, low: min, high: max }
+    }),
+  })),
+})
+
+/** The first fifth is left out: caches fill and code is compiled in it. */
+const settled = (growth: readonly number[]): readonly number[] => growth.slice(Math.floor(growth.length / 5))
+
+const growthTable = (growth: readonly number[]): Table => {
+  const later = settled(growth)
+  const half = Math.ceil(later.length / 2)
+  return {
+    title: `Resident memory over ${growth.length} runs in one process`,
+    columns: ['runs', 'resident memory after each'],
+    rows: [
+      ['the first', bytes(growth.slice(0, 1))],
+      [
+        `${growth.length - later.length + 1} to ${growth.length - later.length + half}`,
+        bytes(later.slice(0, half)),
+      ],
+      [`${growth.length - later.length + half + 1} to ${growth.length}`, bytes(later.slice(half))],
+    ],
+  }
+}
+
+const growthPlot = (growth: readonly number[]) => ({
+  name: 'memory-growth',
+  title: 'Resident memory over runs in one process',
+  x: { label: 'run', scale: 'linear' as const },
+  y: { label: 'MiB', scale: 'linear' as const },
+  series: [
+    { name: 'after the run', isLine: true, points: growth.map((rss, i) => ({ x: i + 1, y: rss / MIB })) },
+  ],
+})

@@ -1,0 +1,104 @@
+import { databaseOf } from './database.js'
+import { noMemoryDisk } from './memoryDisk.js'
+import { MIB, type Part, sizeName, sizesOf } from './part.js'
+import { type Cell, ms, type Table } from './report.js'
+import { inTurn, summaryOf } from './statistics.js'
+import { rivals, type Tool } from './tools.js'
+import { type Trial, trialOf } from './trial.js'
+
+type Row = Readonly<{ size: number; tool: Tool; trials: readonly Trial[] }>
+
+/** What a run takes beyond the work itself. */
+export const ownMs = ({ wallMs, defragmentingMs, spans }: Trial): number =>
+  wallMs - defragmentingMs - spans.snapshotMs - spans.compressMs - spans.verifyMs - spans.trimMs
+
+/** The same of its first half: from the start until the last member is defragmented. */
+export const untilLastOwnMs = ({ untilLastMs, defragmentingMs }: Trial): number =>
+  untilLastMs - defragmentingMs
+
+export const own: Part = {
+  title: 'Time that is not etcd’s',
+  about:
+    'Wall time from the start of the process to its end, three members, no load, less the time in which a member was being defragmented by its own log, and less what snapshot, compression, verification and fstrim took. `until the last`: the same from the start to the end of the last defragmentation, where the readiness of each member is proven before the next is touched. The disks write 400 MB/s each.',
+  async measure(context) {
+    const refused = noMemoryDisk()
+    const { suite, seed, repeat, say } = context
+    // The last is the script, whose sleeps alone take longer than all that a quick round does.
+    const tools = context.isQuick ? rivals(context).slice(0, -1) : rivals(context)
+    const rows: Row[] = []
+    // Where a database of four times the size would not fit into memory three times, its disks would be something else.
+    for (const size of context.isQuick
+      ? [context.size]
+      : sizesOf(context).filter(bytes => bytes <= context.size)) {
+      const database = await databaseOf({ suite, bytes: size, seed }, say)
+      const trials = new Map<Tool, Trial[]>(tools.map(tool => [tool, []]))
+      const limit = refused === undefined ? { bytesPerSecond: 400e6 } : {}
+      for (let n = 0; n < repeat; n++)
+        for (const tool of inTurn(tools, n)) {
+          const setting = { suite, members: 3, database, databaseBytes: size, ...limit }
+          const trial = await trialOf(tool, setting)
+          trials.get(tool)?.push(trial)
+          say(
+            `${sizeName(size)}, ${tool.name}, ${n + 1} of ${repeat}: own ${Math.round(ownMs(trial))} ms of ${Math.round(trial.wallMs)}`,
+          )
+        }
+      for (const tool of tools) rows.push({ size, tool, trials: trials.get(tool) ?? [] })
+    }
+    return {
+      tables: [table(rows)],
+      plots: [
+        {
+          name: 'own-time',
+          title: 'Time that is not etcd’s, three members',
+          x: {
+            label: 'database, MiB',
+            scale: 'linear',
+            ...(context.isQuick ? { names: rows.slice(0, 1).map(({ size }) => sizeName(size)) } : {}),
+          },
+          y: { label: 'ms', scale: 'log' },
+          series: tools.map(tool => ({
+            name: tool.name,
+            isLine: true,
+            points: rows
+              .filter(row => row.tool === tool)
+              .map(({ size, trials }) => {
+                const { median, min, max } = summaryOf(trials.map(ownMs))
+                return { x: context.isQuick ? 0 : size / MIB, y: median, low: min, high: max }
+              }),
+          })),
+        },
+      ],
+      notes: [
+        'The script proves no member ready before it goes on, and waits 5 s in two fixed sleeps; its snapshot is not verified. Without a backup, `own` is all but the defragmentations.',
+        ...(refused === undefined ? [] : [`Without limits of their own for the disks: ${refused}.`]),
+      ],
+      trials: rows.flatMap(({ size, trials }) => trials.map(trial => ({ size, ...trial }))),
+    }
+  },
+}
+
+const table = (rows: readonly Row[]): Table => ({
+  title: 'Own time by size of the database: medians (and ranges)',
+  columns: [
+    'database, tool',
+    'own',
+    'own, until the last',
+    'wall',
+    'defragmenting',
+    'snapshot',
+    'compress',
+    'verify',
+    'trim',
+  ],
+  rows: rows.map(({ size, tool, trials }): Cell[] => [
+    `${sizeName(size)}: ${tool.name}`,
+    ms(trials.map(ownMs)),
+    ms(trials.map(untilLastOwnMs)),
+    ms(trials.map(({ wallMs }) => wallMs)),
+    ms(trials.map(({ defragmentingMs }) => defragmentingMs)),
+    ms(trials.map(({ spans }) => spans.snapshotMs)),
+    ms(trials.map(({ spans }) => spans.compressMs)),
+    ms(trials.map(({ spans }) => spans.verifyMs)),
+    ms(trials.map(({ spans }) => spans.trimMs)),
+  ]),
+})

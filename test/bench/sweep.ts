@@ -1,0 +1,60 @@
+import { rm, stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { type Measured, measured } from './measured.js'
+import { MIB } from './part.js'
+
+/** One way to compress; `blockBytes` 0 leaves the size to liblzma, which takes three dictionaries' (lzma/container.h). */
+export type Setting = Readonly<{ by: 'bundled' | 'xz'; preset: number; threads: number; blockBytes: number }>
+export type Outcome = Readonly<{
+  setting: Setting
+  wallMs: number
+  cpuMs: number
+  peakMemory: number
+  ratio: number
+}>
+
+export const nameOf = ({ by, preset, threads, blockBytes }: Setting): string =>
+  `${by === 'xz' ? 'xz ' : ''}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
+
+export function settingsOf(isQuick: boolean): readonly Setting[] {
+  const presets = isQuick ? [3] : [0, 1, 2, 3, 4, 5, 6]
+  const threads = isQuick
+    ? [1]
+    : [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])]
+  const blocks = isQuick ? [0] : [0, 1, 4, 16]
+  const bundled = presets.flatMap(preset =>
+    threads.flatMap(count =>
+      blocks.map(mib => ({ by: 'bundled', preset, threads: count, blockBytes: mib * MIB }) as const),
+    ),
+  )
+  const beside = presets.flatMap(preset =>
+    threads.map(count => ({ by: 'xz', preset, threads: count, blockBytes: 0 }) as const),
+  )
+  return [...bundled, ...beside]
+}
+
+const encode = join(import.meta.dirname, 'encode.js')
+
+/** Compresses `file` once. `nice` is how much nicer than the bench it is about it. */
+export async function compressed(file: string, setting: Setting, nice = 0): Promise<Outcome> {
+  const target = `${file}.out`
+  const { by, preset, threads, blockBytes } = setting
+  const command =
+    by === 'xz'
+      ? // -T1 is another encoder than the one with threads: no block sizes. So are two threads of one block at a time.
+        ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
+      : [process.execPath, encode, file, target, String(preset), String(threads), String(blockBytes)]
+  const [program = '', ...args] = nice === 0 ? command : ['nice', '-n', String(nice), ...command]
+  const ended: Measured = await measured(program, args)
+  if (ended.code !== 0) throw new Error(`${nameOf(setting)} ended with ${ended.code}: ${ended.stderr}`)
+  const [from, to] = await Promise.all([stat(file), stat(target)])
+  await rm(target)
+  return {
+    setting,
+    wallMs: ended.endedAt - ended.startedAt,
+    cpuMs: ended.cpuMs,
+    peakMemory: ended.peakMemory,
+    ratio: from.size / to.size,
+  }
+}

@@ -1,0 +1,150 @@
+import { join } from 'node:path'
+import { type LabMember, programOf } from '../lab/cluster.js'
+import { main } from '../lab/command.js'
+import type { Arena } from './arena.js'
+import { type Measured, measured } from './measured.js'
+import type { Context } from './part.js'
+
+/** How this tool is started: the program and its first arguments. */
+export type Program = readonly [string, ...string[]]
+export const built: Program = [process.execPath, main]
+
+export type Spans = Readonly<{
+  /** Taking, compressing, verifying and trimming, ms; what a tool does not do took no time. */
+  snapshotMs: number
+  compressMs: number
+  verifyMs: number
+  trimMs: number
+}>
+
+export type Work = Readonly<{ measured: Measured; spans: Spans }>
+
+/** Something that defragments a whole cluster, as people start it. */
+export type Tool = Readonly<{
+  name: string
+  /** `outlasting`: a defragmentation takes longer than the tool waits for its answer. */
+  work(arena: Arena, leader: LabMember, outlasting: boolean): Promise<Work>
+}>
+
+const nothing: Spans = { snapshotMs: 0, compressMs: 0, verifyMs: 0, trimMs: 0 }
+
+/** Other than in a bench, members have been up for longer and the last run was yesterday. */
+export const env = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ETCD_DEFRAG_MIN_INTERVAL: '0s',
+  ETCD_DEFRAG_MIN_UPTIME: '0s',
+})
+
+const ETCDCTL_TIMEOUT = '5s' // etcdctl's own --command-timeout
+
+export const ourselves = ([program, ...first]: Program, more: readonly string[] = []): Tool => ({
+  name: 'etcd-defrag',
+  async work(arena, leader, outlasting) {
+    const { cluster, scratch } = arena
+    // It is told to expect no answer within etcdctl's time, and not to leave a member alone that will be out for long.
+    const patient = ['--defrag-timeout', ETCDCTL_TIMEOUT, '--settle-timeout', '20m']
+    const ended = await measured(
+      program,
+      [
+        ...[...first, 'run', ...cluster.flags(leader), '--output', 'json', '--max-stall', '1h'],
+        ...['--data-dir', leader.dataDir, '--backup-path', join(scratch, 'ours.xz')],
+        ...(outlasting ? patient : []),
+        ...more,
+      ],
+      env(),
+    )
+    return { measured: ended, spans: spansOf(ended.stdout) }
+  },
+})
+
+/** From the JSON document of a run. */
+export function spansOf(document: string): Spans {
+  const { steps } = JSON.parse(document) as {
+    steps: { step: string; tookMs: number; result?: Partial<Spans> }[]
+  }
+  const trim = steps.find(({ step }) => step === 'trim')
+  const snapshot = steps.find(({ step }) => step === 'snapshot')
+  const { snapshotMs = 0, compressMs = 0, verifyMs = 0 } = snapshot?.result ?? {}
+  return { snapshotMs, compressMs, verifyMs, trimMs: trim?.tookMs ?? 0 }
+}
+
+/** Endpoints are flags: etcdctl refuses to have them both ways. */
+export const etcdctlEnvironment = ({ cluster }: Arena): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ETCDCTL_API: '3',
+  ...(cluster.client === undefined
+    ? {}
+    : {
+        ETCDCTL_CACERT: cluster.client.ca,
+        ETCDCTL_CERT: cluster.client.cert,
+        ETCDCTL_KEY: cluster.client.key,
+      }),
+})
+
+const etcdctl: Tool = {
+  name: 'etcdctl defrag --cluster',
+  async work(arena, leader) {
+    const program = programOf(arena.cluster.suite, 'etcdctl')
+    const ended = await measured(
+      program,
+      ['defrag', '--cluster', `--endpoints=${leader.clientUrl}`],
+      etcdctlEnvironment(arena),
+    )
+    return { measured: ended, spans: nothing }
+  },
+}
+
+/** github.com/ahrtr/etcd-defrag, as its README starts it for a cluster whose leader is to be moved. */
+const peerTool = (program: string): Tool => ({
+  name: 'ahrtr/etcd-defrag',
+  async work({ cluster }, leader) {
+    const args = [...cluster.flags(leader), '--cluster', '--move-leader']
+    return { measured: await measured(program, args), spans: nothing }
+  },
+})
+
+/** This tool first, as every table has it. */
+export const rivals = ({ program, peer }: Pick<Context, 'program' | 'peer'>): readonly Tool[] => [
+  ourselves(program),
+  ...(peer === undefined ? [] : [peerTool(peer)]),
+  etcdctl,
+  shellScript,
+]
+
+const script = join(import.meta.dirname, '../../../test/bench/script.sh')
+
+const shellScript: Tool = {
+  name: 'shell script',
+  async work(arena, leader) {
+    const { cluster, scratch } = arena
+    const disk = arena.disks[cluster.members.indexOf(leader)]?.mountPoint ?? ''
+    const args = [
+      script,
+      programOf(cluster.suite, 'etcdctl'),
+      leader.clientUrl,
+      join(scratch, 'script.db.xz'),
+      disk,
+    ]
+    const ended = await measured('bash', args, etcdctlEnvironment(arena))
+    const phases = phasesOf(ended.stdout)
+    return {
+      measured: ended,
+      spans: {
+        ...nothing,
+        snapshotMs: phases['snapshot'] ?? 0,
+        compressMs: phases['compress'] ?? 0,
+        trimMs: phases['trim'] ?? 0,
+      },
+    }
+  },
+}
+
+/** What the script says as each phase begins, as the time that it took, ms. */
+export function phasesOf(said: string): Readonly<Record<string, number>> {
+  const marks = [...said.matchAll(/^([a-z]+) (\d+\.\d+)$/gm)].map(
+    ([, phase = '', at]) => [phase, Number(at) * 1000] as const,
+  )
+  return Object.fromEntries(
+    marks.slice(0, -1).map(([phase, at], i) => [phase, (marks[i + 1]?.[1] ?? at) - at]),
+  )
+}

@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Arena } from './arena.js'
+import { databaseOf } from './database.js'
+import { longestGap, type Operation } from './gaps.js'
+import { Load } from './loaded.js'
+import { now } from './measured.js'
+import { type Context, MIB } from './part.js'
+import { inTurn } from './statistics.js'
+import { compressed } from './sweep.js'
+
+export type UnderLoad = Readonly<{
+  /** Undefined: nothing was compressed. */
+  nice: number | undefined
+  wallMs: number
+  medianMs: number
+  /** That of 99 in 100 writes is below. */
+  worstMs: number
+  gapMs: number
+}>
+
+const IDLE_MS = 5000
+
+/** What compressing with the defaults does to the clients of members on the same machine. */
+export async function underLoad(file: string, context: Context): Promise<readonly UnderLoad[]> {
+  const { suite, seed, repeat, isQuick, say } = context
+  const size = 16 * MIB
+  const database = await databaseOf({ suite, bytes: size, seed }, say)
+  const all: UnderLoad[] = []
+  const ways = isQuick ? [10] : [undefined, 0, 10, 19]
+  await using arena = await Arena.of({ suite, members: 3, database, databaseBytes: size })
+  for (let n = 0; n < repeat; n++)
+    for (const nice of inTurn(ways, n)) {
+      const load = Load.on(arena.cluster)
+      await sleep(1000) // its connections are made
+      const from = now()
+      if (nice === undefined) await sleep(isQuick ? 500 : IDLE_MS)
+      else
+        await compressed(
+          file,
+          { by: 'bundled', preset: 3, threads: Math.min(2, availableParallelism()), blockBytes: 0 },
+          nice,
+        )
+      const until = now()
+      const { operations } = await load.end()
+      const writes = operations.filter(
+        ({ kind, dueAt }) => kind === 'write' && dueAt >= from && dueAt < until,
+      )
+      const took = writes.map(({ dueAt, endedAt }) => endedAt - dueAt).toSorted((a, b) => a - b)
+      all.push({
+        nice,
+        wallMs: until - from,
+        medianMs: took[Math.floor(took.length / 2)] ?? 0,
+        worstMs: took[Math.floor(took.length * 0.99)] ?? 0,
+        gapMs: longestGap(writes satisfies readonly Operation[], { from, until }),
+      })
+      say(`under load, nice ${nice ?? '-'}, ${n + 1} of ${repeat}`)
+    }
+  return ways.flatMap(nice => all.filter(one => one.nice === nice))
+}
