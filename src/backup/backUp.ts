@@ -5,7 +5,15 @@ import { Failure } from '../model/fault.js'
 import type { Retention } from '../model/retention.js'
 import type { BackupResult } from '../model/step.js'
 import type { Phase, SnapshotStream } from '../model/world.js'
-import { checkTarget, freeBytes, OwnFile, reserveOf, roomToSpool, writeProblem } from './files.js'
+import {
+  checkTarget,
+  freeBytes,
+  OwnFile,
+  reserveOf,
+  roomToSpool,
+  writeGathered,
+  writeProblem,
+} from './files.js'
 import { Inspection } from './inspection.js'
 import { putInPlace, tidyUp } from './putInPlace.js'
 import { TRAILER } from './trailer.js'
@@ -113,7 +121,7 @@ async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Recei
   const snapshotFrom = now()
   const inspection = new Inspection()
   const stream = await request.open()
-  for await (const chunk of receive(request, stream, inspection)) await spool.write(chunk)
+  await writeGathered(spool, receive(request, stream, inspection))
   const content = inspected(path, inspection)
   const compressFrom = now()
   const told = counted(request, 'compress', content.bytes + TRAILER, spool.read())

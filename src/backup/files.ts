@@ -101,6 +101,35 @@ export async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void>
   for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done)).bytesWritten
 }
 
+/** Bytes that go into one write(2) of `writeGathered`. */
+const GATHERED = 1024 * 1024
+
+/**
+ * Writes what comes in large pieces, one while the next fills up: a write for each of etcd's blobs of 32 KiB takes longer
+ * than to receive them, and keeps its read transaction open.
+ */
+export async function writeGathered(file: OwnFile, source: AsyncIterable<Buffer>): Promise<void> {
+  let [filling, other] = [Buffer.allocUnsafe(GATHERED), Buffer.allocUnsafe(GATHERED)]
+  let filled = 0
+  let written = Promise.resolve()
+  const flush = async () => {
+    await written
+    written = file.write(filling.subarray(0, filled))
+    written.catch(() => {}) // it is thrown where it is waited for
+    ;[filling, other] = [other, filling]
+    filled = 0
+  }
+  for await (const chunk of source)
+    for (let from = 0; from < chunk.length; ) {
+      const took = chunk.copy(filling, filled, from)
+      from += took
+      filled += took
+      if (filled === filling.length) await flush()
+    }
+  await flush()
+  await written
+}
+
 /** Makes a renamed file's new name durable (fsync(2)). */
 export async function syncFolder(target: string): Promise<void> {
   const folder = await open(dirname(target), 'r')
