@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { needsOf } from './elf.js'
 import { call } from './programs.js'
 import type { Runtime } from './runtime.js'
 import { root } from './source.js'
@@ -17,13 +16,13 @@ const older = {
 }
 
 /**
- * Puts lzma-native's compiled half for the processor at `path`, without symbols: the one that comes with it where it is one for that processor, else
- * compiled here from the same sources. In 8.0.6 linux-arm64 holds the file of linux-x64, byte for byte.
+ * Puts lzma-native's compiled half for the processor at `path`, without symbols, compiled from the sources that come with
+ * it. What comes compiled does not serve: its liblzma was compiled without optimisation (liblzma-config.sh gives
+ * configure CFLAGS that take the place of -O2), which costs a third to a half more CPU, and in 8.0.6 linux-arm64 holds
+ * the file of linux-x64, byte for byte.
  */
 export async function addonOf(target: Target, runtime: Runtime, cache: string, path: string): Promise<void> {
-  const shipped = join(lzmaNative, `prebuilds/linux-${target.node}/node.napi.node`)
-  const { machine } = await needsOf(shipped)
-  const addon = machine === target.machine ? shipped : await compiledOnce(target, runtime, cache)
+  const addon = await compiledOnce(target, runtime, cache)
   await call(`${target.triplet}-strip`, ['--strip-unneeded', '-o', path, addon])
 }
 
@@ -57,7 +56,7 @@ async function compiledOnce(target: Target, runtime: Runtime, cache: string): Pr
   return path
 }
 
-/** Compiles what binding.gyp of lzma-native names, with its flags, for another processor. */
+/** Compiles what binding.gyp of lzma-native names, with its flags, for any processor. */
 async function compile(target: Target, runtime: Runtime, xz: string, work: string): Promise<void> {
   const names = (await readdir(join(lzmaNative, 'src'))).filter(name => name.endsWith('.cpp')).sort()
   const sources = [...names.map(name => join(lzmaNative, 'src', name)), older.gcc]

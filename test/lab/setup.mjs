@@ -90,13 +90,17 @@ function prepareMachines() {
   execFileSync(process.execPath, ['test/lab/machineRoot.mjs', cache], { cwd: root, stdio: 'inherit' })
 }
 
-/** Those that packages are made with; the compiler is for what npm has for one processor only. */
+/** The compiler for this processor comes under its long name too. */
+const compilerFor = (arch, name) => (process.arch === arch ? 'g++' : `g++-${name}`)
+
+/** Those that packages are made with; the compilers are for lzma-native's half that is no JavaScript. */
 const packagePrograms = {
   rpmbuild: 'rpm',
   readelf: 'binutils',
   'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
   'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
-  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  'x86_64-linux-gnu-g++': compilerFor('x64', 'x86-64-linux-gnu'),
+  'aarch64-linux-gnu-g++': compilerFor('arm64', 'aarch64-linux-gnu'),
   make: 'make',
   bzip2: 'bzip2',
 }
