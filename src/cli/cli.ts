@@ -6,6 +6,10 @@ import type { Invocation } from './command.js'
  */
 export async function cli(invocation: Invocation): Promise<number> {
   const [command, ...words] = invocation.argv
+  if (command === '--version' && words.length === 0) {
+    invocation.out.stdout.write(`${invocation.version}\n`) // half of its time would go into reading arguments
+    return 0
+  }
   const isQuestion = words[0] === 'settings' || words.some(word => /^(-h|--help|--version)$/.test(word))
   if (command === 'daemon' && !isQuestion) return (await import('./daemon.js')).daemon(invocation, words)
   return (await import('./invoke.js')).invoke(invocation)
