@@ -82,7 +82,7 @@ _etcd_defrag() {
     'backup restore')
       words='--data-dir --output --config --plan --name --initial-cluster --initial-advertise-peer-urls --initial-cluster-token --bump-revision --no-bump-revision --force-no-hash --runtime --etcdutl --help --version' ;;
     'backup drill')
-      words='--user --password-file --backup-path --data-dir --output --config --force-no-hash --etcdutl --etcd --drill-dir --help --version' ;;
+      words='--user --password-file --backup-path --data-dir --output --config --force-no-hash --etcdutl --etcd --if-any --drill-dir --help --version' ;;
     holds-etcd)
       words='--endpoints --data-dir --output --config --help --version' ;;
     daemon | 'daemon settings')

@@ -71,7 +71,7 @@ export const commands = {
     load: async () => (await import('./drill.js')).drillCommand,
   },
   'holds-etcd': {
-    about: 'say whether this node holds an etcd, or one is configured; ends with 1 where not',
+    about: 'say whether this node holds an etcd, or one is configured; ends with 100 where not',
     offline: true,
     uses: ['endpoints', 'data-dir'],
     load: async () => (await import('./holdsEtcd.js')).holdsEtcdCommand,

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { generationsOf } from '../backup/generations.js'
 import { bytes, span } from '../report/format.js'
 import { type DrillResult, drill } from '../restore/drill.js'
 import type { Command } from './command.js'
@@ -8,8 +9,15 @@ import { ownDataDirs } from './restoreFlags.js'
 export const drillCommand: Command = async context => {
   const { config, out, own, stop, file } = context
   const isJson = config.values.output === 'json'
+  const archive = resolve(file ?? config.values['backup-path'])
+  if (own['if-any'] && (await generationsOf(archive)).length === 0) {
+    const because = `there is no backup at ${archive}, and no earlier one beside it`
+    const skipped = { format: 1, verdict: 'skipped', exitCode: 0, because }
+    out.stdout.write(isJson ? `${JSON.stringify(skipped, null, 2)}\n` : `nothing to drill: ${because}\n`)
+    return 0
+  }
   const result = await drill({
-    file: resolve(file ?? config.values['backup-path']),
+    file: archive,
     drillDir: own['drill-dir'] === undefined ? undefined : resolve(own['drill-dir']),
     etcdutl: own.etcdutl,
     etcd: own.etcd,

@@ -252,5 +252,5 @@ const epilogue = (): string =>
     "say of etcd (kubeadm's static pod, k3s, RKE2, /etc/default/etcd), default.",
     '',
     'Exit codes:',
-    ...exitCodeMeanings.map(([code, meaning]) => `  ${code}${code === 0 ? ' ' : ''}  ${meaning}`),
+    ...exitCodeMeanings.map(([code, meaning]) => `  ${String(code).padEnd(3)} ${meaning}`),
   ].join('\n')

@@ -52,7 +52,7 @@ export const resumeCommand: Command = async context => {
 
 async function inEtcd<T>(
   { config, stop }: Context,
-  work: (coordination: Awaited<ReturnType<typeof coordinationOf>>) => Promise<T>,
+  work: (coordination: ReturnType<typeof coordinationOf>) => Promise<T>,
 ): Promise<T> {
   if (!config.values.coordination)
     throw new Failure({
@@ -63,7 +63,7 @@ async function inEtcd<T>(
   const etcd = await connect(config)
   try {
     await etcd.observe(stop)
-    return await work(await coordinationOf(config, etcd))
+    return await work(coordinationOf(config, etcd))
   } catch (error) {
     const fault = faultOf(error)
     if (fault.kind !== 'etcd' && fault.kind !== 'refused') throw error

@@ -22,7 +22,7 @@ export const planCommand: Command = async ({ config, out, stop }) => {
   try {
     const view = await etcd.observe(stop)
     const policy = policyOf(config)
-    const { plan, warnings } = await previewOf(view, policy, nodePause, await coordinationOf(config, etcd))
+    const { plan, warnings } = await previewOf(view, policy, nodePause, coordinationOf(config, etcd))
     const text =
       config.values.output === 'json'
         ? JSON.stringify(planJson(view, plan, warnings), null, 2)

@@ -26,7 +26,7 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
   const tell = politely(unfailing(await listener(out)))
   const world: World = {
     etcd,
-    coordination: await coordinationOf(config, etcd),
+    coordination: coordinationOf(config, etcd),
     nodePause: () => new PauseFile(config.values['state-dir']).read(),
     // By the monotonic clock: a clock that is set in mid-run must not end a wait or stretch it.
     now: () => Math.round(performance.timeOrigin + performance.now()),

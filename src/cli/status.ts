@@ -22,7 +22,7 @@ export const statusCommand: Command = async ({ config, out, stop, own }) => {
   const etcd = await connect(config)
   try {
     const view = await etcd.observe(stop)
-    const memory = await recall(await coordinationOf(config, etcd))
+    const memory = await recall(coordinationOf(config, etcd))
     const nodePause = await new PauseFile(config.values['state-dir']).read()
     const standing = { memory, nodePause, now: Date.now() }
     const quotas = view.members

@@ -34,8 +34,8 @@ export async function connect({ values, user, origins }: Config): Promise<EtcdCl
 }
 
 /** What is kept in etcd under the configured prefix. */
-export const coordinationOf = async ({ values }: Config, etcd: EtcdCluster): Promise<EtcdCoordination> =>
-  new EtcdCoordination(etcd, values['coordination-prefix'], await ownPlace())
+export const coordinationOf = ({ values }: Config, etcd: EtcdCluster): EtcdCoordination =>
+  new EtcdCoordination(etcd, values['coordination-prefix'], ownPlace)
 
 /**
  * etcd itself calls a member that is 5000 entries behind too slow for writes (etcd:

@@ -124,6 +124,14 @@ export const commandOptions = {
     parse: orNone(path),
     fallback: '',
   },
+  'if-any': {
+    commands: ['backup drill'],
+    group: 'Drill',
+    shape: '',
+    about: 'where there is no backup and no earlier one, say so and end with 0',
+    parse: flag,
+    fallback: 'false',
+  },
   'drill-dir': {
     commands: ['backup drill'],
     group: 'Drill',

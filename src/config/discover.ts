@@ -82,7 +82,10 @@ async function kubeadmDefaults(): Promise<Discovery | undefined> {
 const k3s = () => embedded('k3s')
 const rke2 = () => embedded('rke2')
 
-/** docs.k3s.io and docs.rke2.io name these paths for use with etcdctl. */
+/**
+ * docs.k3s.io and docs.rke2.io name these paths for use with etcdctl. The certificates are on every server (k3s:
+ * pkg/daemons/control/deps/deps.go, genETCDCerts), also where the data is in SQLite or in a database elsewhere.
+ */
 async function embedded(name: 'k3s' | 'rke2'): Promise<Discovery | undefined> {
   const server = `/var/lib/rancher/${name}/server`
   const tls = join(server, 'tls/etcd')
@@ -91,11 +94,11 @@ async function embedded(name: 'k3s' | 'rke2'): Promise<Discovery | undefined> {
     { cert: { text: join(tls, 'client.crt'), where }, key: { text: join(tls, 'client.key'), where } },
   ])
   if (pair === undefined) return undefined
-  const found = {
-    endpoints: { text: 'https://127.0.0.1:2379', where },
+  const found: Source = {
+    endpoints: { text: 'https://127.0.0.1:2379', where, ifAny: true },
     cacert: { text: join(tls, 'server-ca.crt'), where },
     ...pair,
-    'data-dir': { text: join(server, 'db/etcd'), where: `${name}'s ${server}` },
+    'data-dir': { text: join(server, 'db/etcd'), where: `${name}'s ${server}`, ifAny: true },
   }
   return { found, quota: undefined, notes: [] }
 }
@@ -122,13 +125,16 @@ async function debian(): Promise<Discovery | undefined> {
     { cert: at('cert-file'), key: at('key-file') },
     { cert: at('peer-cert-file'), key: at('peer-key-file') },
   ])
+  // Debian's unit sets this where the file does not (etcd.service, `Environment=ETCD_DATA_DIR`). A file that sets nothing
+  // is as the package brought it, and stays when the package is removed.
+  const usual = { text: '/var/lib/etcd/default', where: `${DEBIAN}, Debian's default` }
   return {
     found: defined({
       endpoints: clientUrl(flags, DEBIAN),
       cacert: at('trusted-ca-file'),
       ...pair,
-      // Debian's unit sets this where the file does not (etcd.service, `Environment=ETCD_DATA_DIR`).
-      'data-dir': at('data-dir') ?? { text: '/var/lib/etcd/default', where: `${DEBIAN}, Debian's default` },
+      'data-dir':
+        at('data-dir') ?? (Object.keys(flags).length === 0 ? { ...usual, ifAny: true as const } : usual),
     }),
     quota: at('quota-backend-bytes'),
     notes: [],

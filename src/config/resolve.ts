@@ -14,7 +14,13 @@ import {
 export type Values = { readonly [N in OptionName]: OptionValue<N> }
 
 /** One option as it came to be, for `--show-config`; secrets are masked. */
-export type Origin = Readonly<{ name: OptionName; shown: string; where: string }>
+export type Origin = Readonly<{
+  name: OptionName
+  shown: string
+  where: string
+  /** As in `Found`. */
+  ifAny: boolean
+}>
 
 export type Config = Readonly<{
   values: Values
@@ -123,7 +129,8 @@ async function firstLine({ text: file, where }: Found): Promise<string> {
 }
 
 function originOf(name: OptionName, from: Found | undefined, value: unknown): Origin {
-  if (value === undefined) return { name, shown: '', where: 'not set' }
+  if (value === undefined) return { name, shown: '', where: 'not set', ifAny: false }
   const text = from?.text ?? options[name].fallback ?? ''
-  return { name, shown: 'secret' in options[name] ? '(hidden)' : text, where: from?.where ?? 'default' }
+  const shown = 'secret' in options[name] ? '(hidden)' : text
+  return { name, shown, where: from?.where ?? 'default', ifAny: from?.ifAny === true }
 }

@@ -3,7 +3,12 @@ import { Failure } from '../model/fault.js'
 import { type OptionName, optionNames, options, variableOf } from './options.js'
 
 /** A value as text, and where it was written. */
-export type Found = Readonly<{ text: string; where: string }>
+export type Found = Readonly<{
+  text: string
+  where: string
+  /** It holds for the etcd of whatever wrote it, where there is one; it does not say that there is. */
+  ifAny?: true
+}>
 export type Source = Partial<Readonly<Record<OptionName, Found>>>
 export type Environment = Readonly<Record<string, string | undefined>>
 

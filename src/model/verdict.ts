@@ -19,6 +19,12 @@ const exitCodes = {
   bug: 70, // EX_SOFTWARE
 } satisfies Record<Fault['kind'], number>
 
+/**
+ * Of `holds-etcd`, which the units skip by. Not 1 as elsewhere: Node ends with that, or another below 14, where it cannot
+ * even begin (nodejs.org/api/process.html, "Exit codes"), and from 126 on it is the shell that speaks.
+ */
+export const NO_ETCD = 100
+
 /** Codes of sysexits(3): systemd shows the low ones under misleading names. */
 export const exitCodeOf = (verdict: Verdict): number =>
   verdict.kind === 'failed' ? exitCodes[verdict.fault.kind] : 0
@@ -50,4 +56,5 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
     'a step failed, the cluster was no longer healthy in mid-run, members or alarms had to be left as they are, or a restore or a drill failed',
   ],
   [78, 'a flag, a variable or the configuration file is wrong; nothing was run'],
+  [NO_ETCD, 'only of holds-etcd: this node holds no etcd'],
 ]

@@ -1,19 +1,21 @@
 import { readFile, readlink, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Holder } from './etcd/coordination.js'
+import { LOCK_FOLDER } from './hostLock.js'
 
 /**
  * Who this process is to a run elsewhere, and its place: two processes of one place keep each other away by the host
- * lock. That is one boot of one kernel (proc_sys_kernel(5), `boot_id`) and one /run, which containers have each their own.
+ * lock. That is one boot of one kernel (proc_sys_kernel(5), `boot_id`) and one folder of locks, of which containers have
+ * each their own; a unit whose /run is not the node's has the node's in it. Before the host lock is taken it may be missing.
  */
 export async function ownPlace(): Promise<Holder> {
-  const [boot, run, self] = await Promise.all([
+  const [boot, locks, self] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
-    stat('/run').catch(() => undefined),
+    stat(LOCK_FOLDER).catch(() => undefined),
     readlink('/proc/self').catch(() => 'unknown'),
   ])
   return {
     by: `process ${self} on host ${hostname()}`,
-    place: boot === '' || run === undefined ? '' : `${boot.trim()} ${run.dev}:${run.ino}`,
+    place: boot === '' || locks === undefined ? '' : `${boot.trim()} ${locks.dev}:${locks.ino}`,
   }
 }

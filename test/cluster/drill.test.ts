@@ -297,3 +297,33 @@ exec ${programOf('trixie', 'etcd')} "$@"
         assert.deepEqual(await left(), [])
       })
 })
+
+describe('a drill with --if-any, as the unit starts it', () => {
+  let folder: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'etcd-drill-'))
+  })
+  after(() => rm(folder, { recursive: true }))
+  const file = () => join(folder, 'backup.xz')
+
+  test('ends with 0 and says so where there is no backup; without the flag that is 65', async () => {
+    const ended = await drill('--if-any', '--backup-path', file())
+    assert.deepEqual(
+      [ended.code, ended.stdout],
+      [0, `nothing to drill: there is no backup at ${file()}, and no earlier one beside it\n`],
+    )
+    const { verdict, exitCode } = documentOf(await drill('--if-any', file(), '--output', 'json'))
+    assert.deepEqual([verdict, exitCode], ['skipped', 0])
+    assert.equal((await drill('--backup-path', file())).code, 65)
+  })
+
+  test('fails where there was a backup once, or is one that is none, or its folder is not there', async () => {
+    const earlier = join(folder, 'backup-20261122T023000Z.xz')
+    await writeFile(earlier, 'none')
+    assert.equal((await drill('--if-any', file())).code, 65)
+    await rm(earlier)
+    await writeFile(file(), 'none')
+    assert.equal((await drill('--if-any', file())).code, 65)
+    assert.equal((await drill('--if-any', join(folder, 'missing', 'backup.xz'))).code, 65)
+  })
+})

@@ -47,9 +47,23 @@ describe('the daemon, as its unit starts it on a control-plane node', {
   })
 
   test('a reload reads the configuration again', async () => {
-    await hurry(machine, 'force-single: true\nschedule: "15 4 * * *"\n')
+    const later = new Date(Date.now() + 12 * 3_600_000) // so that no run is due meanwhile
+    const [, hours = '', minutes = ''] = /T(\d\d):(\d\d)/.exec(later.toISOString()) ?? []
+    await hurry(machine, `force-single: true\nschedule: "${Number(minutes)} ${Number(hours)} * * *"\n`)
     await machine.sh(`systemctl reload ${UNIT}`)
-    await until('the status line has the new time', async () => /04:15/.test(await statusLine()))
+    const time = `${hours}:${minutes}`
+    await until('the status line has the new time', async () => (await statusLine()).includes(time))
+  })
+
+  test('of /run it sees what it needs and no other socket, and its place is that of a run by hand', async () => {
+    const { MainPID } = await machine.show(UNIT, 'MainPID')
+    const inside = `nsenter --target ${MainPID} --mount --`
+    const sockets = await machine.sh(`${inside} find /run -exec test -S {} ';' -print`) // by what is mounted there
+    assert.equal(sockets.trim(), '/run/systemd/notify')
+    assert.match(await machine.sh('find /run -type s'), /\/run\/systemd\/private/)
+    const locks = 'stat -c %d:%i /run/etcd-defrag'
+    assert.equal(await machine.sh(`${inside} ${locks}`), await machine.sh(locks))
+    assert.notEqual((await machine.execute(['sh', '-c', `${inside} touch /run/own`])).code, 0)
   })
 
   test('it ends when it is stopped, without a failure', async () => {

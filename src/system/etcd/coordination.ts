@@ -30,9 +30,10 @@ type TxnAnswer = Readonly<{
 export class EtcdCoordination implements Coordination {
   readonly #etcd: EtcdCluster
   readonly #prefix: string
-  readonly #self: Holder
+  readonly #self: () => Promise<Holder>
 
-  constructor(etcd: EtcdCluster, prefix: string, self: Holder) {
+  /** `self` is asked when the lock is taken. */
+  constructor(etcd: EtcdCluster, prefix: string, self: () => Promise<Holder>) {
     this.#etcd = etcd
     this.#prefix = prefix
     this.#self = self
@@ -96,12 +97,13 @@ export class EtcdCoordination implements Coordination {
         { mayHaveRun: false },
       )
     const holder = present === undefined ? undefined : holderOf(present.value)
-    const isDead = isOnlyOneHere && this.#self.place !== '' && holder?.place === this.#self.place
+    const self = await this.#self()
+    const isDead = isOnlyOneHere && self.place !== '' && holder?.place === self.place
     if (holder !== undefined && !isDead) return { kind: 'busy', by: holder.by, since: holder.since }
     const lease = new Lease(this.#etcd, ttlMs)
     await lease.grant()
     try {
-      const value = Buffer.from(JSON.stringify({ ...this.#self, since: new Date().toISOString() }))
+      const value = Buffer.from(JSON.stringify({ ...self, since: new Date().toISOString() }))
       // Sent twice, it finds its own lease.
       const { succeeded, responses } = await this.#etcd.anywhere<TxnAnswer>('KV', 'txn', {
         compare: [{ key, result: 'Equal', target: 'Mod', mod_revision: present?.mod_revision ?? '0' }],
