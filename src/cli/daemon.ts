@@ -1,6 +1,7 @@
-import { Daemon, type DaemonWorld } from '../daemon/daemon.js'
+import { Daemon } from '../daemon/daemon.js'
 import { readLastLook, writeLastLook } from '../daemon/lastLook.js'
 import { Program } from '../daemon/program.js'
+import type { DaemonWorld } from '../daemon/world.js'
 import { ownZone } from '../daemon/zone.js'
 import type { DaemonEvent } from '../model/daemon.js'
 import { faultOf } from '../model/fault.js'

@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein'
+import type { Environment } from '../model/environment.js'
 import { Failure } from '../model/fault.js'
 import { type OptionName, optionNames, options, variableOf } from './options.js'
 
 /** A value as text, and where it was written. */
 export type Found = Readonly<{ text: string; where: string }>
 export type Source = Partial<Readonly<Record<OptionName, Found>>>
-export type Environment = Readonly<Record<string, string | undefined>>
 
 export const configFailure = (option: string, problem: string, cause?: unknown): Failure =>
   new Failure({ kind: 'config', option, problem }, cause)

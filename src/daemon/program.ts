@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import type { Run, RunEnd, Settings } from '../model/daemon.js'
+import type { Environment } from '../model/environment.js'
 import { Failure } from '../model/fault.js'
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** How long it may take to read the configuration. */
 const PATIENCE_MS = 60_000

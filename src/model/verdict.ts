@@ -7,7 +7,8 @@ export type Verdict = Readonly<
   | { kind: 'failed'; fault: Fault }
 >
 
-const exitCodes = {
+/** Codes of sysexits(3): systemd shows the low ones under misleading names. */
+export const exitCodes = {
   config: 78, // EX_CONFIG
   refused: 69, // EX_UNAVAILABLE
   stopped: 76, // EX_PROTOCOL
@@ -19,7 +20,6 @@ const exitCodes = {
   bug: 70, // EX_SOFTWARE
 } satisfies Record<Fault['kind'], number>
 
-/** Codes of sysexits(3): systemd shows the low ones under misleading names. */
 export const exitCodeOf = (verdict: Verdict): number =>
   verdict.kind === 'failed' ? exitCodes[verdict.fault.kind] : 0
 

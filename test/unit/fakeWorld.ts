@@ -1,5 +1,6 @@
 import { scheduleOf } from '../../src/daemon/cron.js'
-import { Daemon, type DaemonWorld } from '../../src/daemon/daemon.js'
+import { Daemon } from '../../src/daemon/daemon.js'
+import type { DaemonWorld } from '../../src/daemon/world.js'
 import { zoneOf } from '../../src/daemon/zone.js'
 import type { DaemonEvent, LastLook, RunEnd, Settings } from '../../src/model/daemon.js'
 

@@ -1,0 +1,18 @@
+import type { Zone } from './zone.js'
+
+/** What a daemon is about; instants are ms since the epoch. */
+export type Standing = Readonly<{
+  runningSince: number | undefined
+  next: number | undefined
+  lastRun: string
+}>
+
+/** As the service manager shows it (sd_notify(3), STATUS). */
+export const statusLine = (zone: Zone, { runningSince, next, lastRun }: Standing): string =>
+  [
+    runningSince === undefined ? [] : `running since ${zone.shown(runningSince)}`,
+    next === undefined ? 'no next run' : `next run ${zone.shown(next)} (${zone.name})`,
+    lastRun === '' ? [] : lastRun,
+  ]
+    .flat()
+    .join('; ')
