@@ -27,10 +27,9 @@ export async function daemon(invocation: Invocation, words: readonly string[]): 
     const settings = await program.settings(words)
     const world = worldOf(invocation, program, words, isReplaced)
     const one = new Daemon(world, settings, await readLastLook(settings.stateDir))
-    const end = one.run()
     hear = signal => one.hear(signal)
     for (const signal of early) one.hear(signal)
-    return await end
+    return await one.run()
   } catch (error) {
     const fault = faultOf(error)
     complain(out, fault)

@@ -20,6 +20,8 @@ export class Daemon {
   #lastRun = ''
   #owesRun = false
   #leaving: string | undefined
+  /** The signals that the run under way was sent. */
+  readonly #passedOn: string[] = []
   #saidReplaced = false
   #isOver = false
   #fedAt = Number.NEGATIVE_INFINITY
@@ -38,8 +40,9 @@ export class Daemon {
     this.#agenda = new Agenda(settings, this.#zone, world.now(), last)
   }
 
-  /** Resolves to the exit code when it has come to its end. */
+  /** Resolves to the exit code when it has come to its end; begins nothing where it was told to end before. */
   run(): Promise<number> {
+    if (this.#isOver) return this.#ended
     this.#tell({
       event: 'daemonStarted',
       settings: this.#settings,
@@ -65,6 +68,7 @@ export class Daemon {
     if (this.#running === undefined) this.#end(0, signal)
     else {
       void this.#world.notify({ STOPPING: '1', STATUS: `${signal}: the run under way ends its step` })
+      this.#passedOn.push(signal)
       this.#running.run.kill(signal)
     }
   }
@@ -140,7 +144,7 @@ export class Daemon {
     this.#running = undefined
     this.#lastRun = `last run: ${verdict} at ${this.#zone.shown(this.#world.now())}`
     this.#tell({ event: 'runEnded', pid, end, verdict, tookMs })
-    if (this.#leaving !== undefined) this.#end(leavingCode(end), this.#leaving)
+    if (this.#leaving !== undefined) this.#end(leavingCode(end, this.#passedOn), this.#leaving)
     else {
       this.#catchUp()
       this.#notify()

@@ -13,9 +13,12 @@ export function verdictOf(end: RunEnd): string {
   }
 }
 
-/** A run that was asked to end and did is what the daemon was asked for; any other end is told on. */
-export function leavingCode(end: RunEnd): number {
-  if (end.kind === 'killed') return exitCodes.interrupted
+/**
+ * The daemon's exit code after its last run, which the signals of `passedOn` reached. A run that was asked to end and did is
+ * what the daemon was asked for, also where the signal came before its handlers were there; any other end is told on.
+ */
+export function leavingCode(end: RunEnd, passedOn: readonly string[]): number {
+  if (end.kind === 'killed') return passedOn.includes(end.signal) ? 0 : exitCodes.interrupted
   if (end.kind === 'unstarted') return exitCodes.bug
   return end.code === exitCodes.interrupted ? 0 : end.code
 }

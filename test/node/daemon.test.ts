@@ -264,6 +264,32 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(of(one.daemon, 'signalled').length, 2)
   })
 
+  test('that finds the process of the run without handlers yet is no failure', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await daemon.said(told('runStarted'))
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+    const { signal, exitCode } = of(daemon, 'runEnded')[0] ?? {}
+    assert.ok(signal === 'SIGTERM' || exitCode === 75, 'on a slow machine the handlers are there by now')
+  })
+
+  test('that comes while the daemon still reads its configuration ends it before any run', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await until('it has asked for its settings', async () =>
+      /\d/.test(await readFile(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8')),
+    )
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+    assert.deepEqual(
+      linesOf(daemon).map(line => line['event']),
+      ['signalled', 'daemonEnded'],
+    )
+  })
+
   test('SIGKILL breaks no run off', async () => {
     await using one = await underWay()
     one.daemon.kill('SIGKILL')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { Daemon } from '../../src/daemon/daemon.js'
 import type { RunEnd } from '../../src/model/daemon.js'
 import { daemonLine } from '../../src/report/daemonLog.js'
 import { FakeWorld, settingsOf } from './fakeWorld.js'
@@ -184,7 +185,14 @@ describe('a signal to the daemon', () => {
     ['that is interrupted is what was asked for', { kind: 'exited', code: 75 }, 0],
     ['that completes nonetheless too', done, 0],
     ['that fails lends its exit code', { kind: 'exited', code: 76 }, 76],
-    ['that is killed counts as interrupted', { kind: 'killed', signal: 'SIGKILL' }, 75],
+    ['that is killed by another signal counts as interrupted', { kind: 'killed', signal: 'SIGKILL' }, 75],
+    // One that was passed on before its handlers were there (Node takes some 50 ms to its first line).
+    [
+      'that is killed by what was passed on ended as it was asked to',
+      { kind: 'killed', signal: 'SIGTERM' },
+      0,
+    ],
+    ['that is killed by the second one too', { kind: 'killed', signal: 'SIGINT' }, 0],
   ] as const)
     it(`is passed on to the run under way, each time, and waited for: a run ${words}`, async () => {
       const world = new FakeWorld('2026-11-22T02:29:00Z')
@@ -199,6 +207,34 @@ describe('a signal to the daemon', () => {
       await world.minutes(20)
       assert.equal(world.runs.length, 1)
     })
+})
+
+describe('a signal that came before the daemon began', () => {
+  it('ends it before any run, also one that would be caught up, and what was owed still is', async () => {
+    const world = new FakeWorld('2026-11-22T09:00:00Z')
+    const last = { at: Date.parse('2026-11-20T12:00:00Z'), schedule: '30 2 * * *', timezone: 'UTC' }
+    const daemon = new Daemon(world, { ...nightly, catchUp: true }, last)
+    daemon.hear('SIGTERM')
+    assert.equal(await daemon.run(), 0)
+    await world.minutes(2)
+    assert.deepEqual([world.runs, world.missed, world.of('daemonStarted')], [[], [], []])
+    assert.equal(world.of('daemonEnded')[0]?.because, 'SIGTERM')
+    assert.equal(world.remembered.at(-1)?.at, last.at)
+  })
+
+  it('reads the configuration again where it is SIGHUP', async () => {
+    const world = new FakeWorld('2026-11-22T02:00:00Z')
+    world.reread = async () => settingsOf('0 5 * * *')
+    const daemon = new Daemon(world, nightly, undefined)
+    daemon.hear('SIGHUP')
+    void daemon.run()
+    await world.minutes(1)
+    assert.match(world.status, /^next run 2026-11-22 05:00/)
+    assert.deepEqual(
+      world.told.flatMap(state => ['READY', 'RELOADING'].filter(name => name in state)),
+      ['READY', 'RELOADING', 'READY'],
+    )
+  })
 })
 
 describe('SIGHUP', () => {
