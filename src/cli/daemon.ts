@@ -1,3 +1,4 @@
+import { withoutPassword } from '../daemon/credentials.js'
 import { Daemon } from '../daemon/daemon.js'
 import { readLastLook, writeLastLook } from '../daemon/lastLook.js'
 import { Program } from '../daemon/program.js'
@@ -16,8 +17,9 @@ export const daemonCommand: Command = async ({ invocation, flags }) =>
   daemon(invocation, (await import('./words.js')).wordsOf(flags))
 
 /** `etcd-defrag daemon`: gives the exit code at its end. Never throws; imports nothing that it does not need for months. */
-export async function daemon(invocation: Invocation, words: readonly string[]): Promise<number> {
-  const { environment, out, signals } = invocation
+export async function daemon(invocation: Invocation, given: readonly string[]): Promise<number> {
+  const { out, signals } = invocation
+  const { words, environment } = withoutPassword({ words: given, environment: invocation.environment })
   const early: string[] = signals.stop.aborted ? [String(signals.stop.reason)] : []
   let hear: (signal: string) => void = signal => void early.push(signal)
   signals.take(signal => hear(signal))

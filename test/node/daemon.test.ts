@@ -163,6 +163,43 @@ describe('the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     assert.deepEqual([run, zone, schedule.daysOfWeek, next.length], [words, 'Europe/Berlin', [0], 3])
   })
 
+  test('hands a password on by the environment, and neither shows nor says it', async () => {
+    await using quiet = await silence()
+    await using one = await scene()
+    await one.owe(schedule)
+    const [seen, script] = [join(one.folder, 'seen'), join(one.folder, 'see.mjs')]
+    await writeFile(
+      script,
+      `import { appendFileSync } from 'node:fs'
+appendFileSync(${JSON.stringify(seen)}, process.argv.slice(2).join(' ') + '\\n')
+`,
+    )
+    const secret = ['--user', 'root', '--password', 's3cret']
+    const env = { NODE_OPTIONS: `--import=${script}` }
+    const daemon = one.daemon([...hourly, ...quiet.args, ...secret], { env })
+    await daemon.said(told('started'))
+    const [itself = '', ...children] = (await readFile(seen, 'utf8')).trim().split('\n')
+    assert.match(itself, /s3cret/, 'as it was given')
+    assert.deepEqual(
+      children.map(words => words.split(' --')[0]),
+      ['daemon settings', 'run'],
+    )
+    assert.doesNotMatch(children.join(), /s3cret|--user/)
+    const pid = Number(of(daemon, 'runStarted')[0]?.['pid'])
+    const variables = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0')
+    for (const line of ['ETCD_DEFRAG_USER=root', 'ETCD_DEFRAG_PASSWORD=s3cret'])
+      assert.ok(variables.includes(line), line)
+    daemon.kill('SIGTERM')
+    const { stderr } = await daemon.ended
+    assert.doesNotMatch(stderr, /s3cret/)
+
+    const { stdout } = await etcdDefrag(['daemon', 'settings', ...secret])
+    assert.doesNotMatch(stdout, /s3cret/)
+    const { run, environment } = JSON.parse(stdout)
+    const hidden = { ETCD_DEFRAG_USER: '(hidden)', ETCD_DEFRAG_PASSWORD: '(hidden)' }
+    assert.deepEqual([run, environment], [['run'], hidden])
+  })
+
   for (const [what, args, message] of [
     [
       'a schedule',
