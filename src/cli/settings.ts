@@ -4,7 +4,7 @@ import { withoutPassword } from '../daemon/credentials.js'
 import { scheduleOf } from '../daemon/cron.js'
 import { nextDue } from '../daemon/due.js'
 import { zoneOf } from '../daemon/zone.js'
-import type { Settings } from '../model/daemon.js'
+import { SETTINGS_FORMAT, type Settings } from '../model/daemon.js'
 import type { Command } from './command.js'
 import { runWordsOf } from './words.js'
 
@@ -26,7 +26,9 @@ export const settingsCommand: Command = async ({ config, flags, out }) => {
     if (at === undefined) throw configFailure(whereIs(config, 'schedule'), 'never comes due')
     next.push(zone.shown(at))
   }
-  out.stdout.write(`${JSON.stringify({ format: 1, ...settings, environment: hidden, next }, null, 2)}\n`)
+  out.stdout.write(
+    `${JSON.stringify({ format: SETTINGS_FORMAT, ...settings, environment: hidden, next }, null, 2)}\n`,
+  )
   return 0
 }
 

@@ -1,5 +1,8 @@
 import type { Schedule } from './schedule.js'
 
+/** Of the settings as `daemon settings` prints them. */
+export const SETTINGS_FORMAT = 1
+
 /** What a daemon goes by until it is told to read its configuration again. */
 export type Settings = Readonly<{
   schedule: Schedule

@@ -338,6 +338,28 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(of(one.daemon, 'ended')[0]?.['exitCode'], 75) // of the run: its own report, to its end
   })
 
+  test('SIGHUP keeps what it had where the program on disk is of a version whose settings are others', async () => {
+    await using one = await scene()
+    const [file, later] = [join(one.folder, 'later.mjs'), join(one.folder, 'later')]
+    await writeFile(
+      file,
+      `import { existsSync } from 'node:fs'
+if (process.argv[3] === 'settings' && existsSync(${JSON.stringify(later)})) {
+  console.log('{"format": 2, "timetable": []}')
+  process.exit(0)
+}
+`,
+    )
+    const daemon = one.daemon([...hourly, ...nobody], { env: { NODE_OPTIONS: `--import=${file}` } })
+    await daemon.said(told('scheduled'))
+    await writeFile(later, '')
+    daemon.kill('SIGHUP')
+    await daemon.said(told('reloadFailed'))
+    assert.match(String(of(daemon, 'reloadFailed')[0]?.['problem']), /are of format 2, .* expected 1/)
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+  })
+
   test('SIGHUP reads the configuration again, and keeps what it had where that is broken', async () => {
     await using quiet = await silence()
     await using one = await scene(`schedule: '${schedule}'\ntimezone: UTC\ncatch-up: yes\n`)
