@@ -1,6 +1,6 @@
 import { withoutPassword } from '../daemon/credentials.js'
 import { Daemon } from '../daemon/daemon.js'
-import { readLastLook, writeLastLook } from '../daemon/lastLook.js'
+import { bootIdOf, readNote, writeNote } from '../daemon/note.js'
 import { Program } from '../daemon/program.js'
 import type { DaemonWorld } from '../daemon/world.js'
 import { ownZone } from '../daemon/zone.js'
@@ -27,8 +27,8 @@ export async function daemon(invocation: Invocation, given: readonly string[]): 
   try {
     const isReplaced = await program.watch()
     const settings = await program.settings(words)
-    const world = worldOf(invocation, program, words, isReplaced)
-    const one = new Daemon(world, settings, await readLastLook(settings.stateDir))
+    const world = worldOf(invocation, program, words, isReplaced, await bootIdOf())
+    const one = new Daemon(world, settings, await readNote(settings.stateDir))
     hear = signal => one.hear(signal)
     for (const signal of early) one.hear(signal)
     return await one.run()
@@ -44,6 +44,7 @@ function worldOf(
   program: Program,
   words: readonly string[],
   isReplaced: () => Promise<boolean>,
+  bootId: string | undefined,
 ): DaemonWorld {
   const { shown } = ownZone('')
   const tell = (event: DaemonEvent) => {
@@ -68,15 +69,16 @@ function worldOf(
     },
     reread: () => program.settings(words),
     isReplaced,
-    remember: (stateDir, look) => {
+    remember: (stateDir, note) => {
       writes = writes
-        .then(() => writeLastLook(stateDir, look))
+        .then(() => writeNote(stateDir, note))
         .catch(error => impaired(`--state-dir ${stateDir} takes no note of the schedule`)(String(error)))
       return writes
     },
     tell,
     notify: notifier(socket, impaired('systemd-notify')),
     monotonicUs,
+    bootId,
     watchdogMs: watchdogMs > 0 ? watchdogMs : undefined,
     isKept: socket !== undefined && socket !== '',
     version,

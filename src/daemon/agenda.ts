@@ -3,7 +3,7 @@ import { DAY, MINUTE } from '../model/schedule.js'
 import { dueBetween, nextDue } from './due.js'
 import type { Zone } from './zone.js'
 
-/** A run that is later than this is a missed one: a tick is late by a moment, a machine that slept by more. */
+/** A run that is later than this is a missed one: a tick or a restart is late by a moment, a machine that slept by more. */
 const LATE = 90_000
 /** A clock that is set back by less repeats no run. One that was wrong by more has shown times that never were. */
 const BELIEVED = DAY
@@ -28,10 +28,24 @@ export class Agenda {
   /** The last time of the schedule that was given. */
   #handled = Number.NEGATIVE_INFINITY
 
-  /** `last` is what was known at the end of an earlier daemon. */
-  constructor(settings: Settings, zone: Zone, now: number, last: LastLook | undefined) {
+  readonly #bootId: string | undefined
+  /** At the next look, what was due up to here is late, however little. */
+  #lateUpTo: number
+
+  /** `last` is what was known at the end of an earlier daemon; `bootId` names the start of the machine. */
+  constructor(
+    settings: Settings,
+    zone: Zone,
+    now: number,
+    bootId: string | undefined,
+    last: LastLook | undefined,
+  ) {
     this.#settings = settings
     this.#zone = zone
+    this.#bootId = bootId
+    // A node that has just started has better things to do than a run whose time passed meanwhile.
+    const isSameBoot = bootId !== undefined && last?.bootId === bootId
+    this.#lateUpTo = isSameBoot ? Number.NEGATIVE_INFINITY : now
     const isSame = last?.schedule === settings.schedule.text && last.timezone === settings.timezone
     this.#lookedAt = last !== undefined && isSame && last.at <= now ? last.at : now
   }
@@ -51,7 +65,8 @@ export class Agenda {
     )
     this.#lookedAt = now
     this.#handled = due.at(-1) ?? this.#handled
-    const late = due.filter(instant => now - instant > LATE)
+    const late = due.filter(instant => instant <= this.#lateUpTo || now - instant > LATE)
+    this.#lateUpTo = Number.NEGATIVE_INFINITY
     return { late, fresh: due.slice(late.length), setBackBy: setBackBy > MINUTE ? setBackBy : 0 }
   }
 
@@ -62,6 +77,6 @@ export class Agenda {
   /** For the next daemon. */
   get note(): LastLook {
     const { schedule, timezone } = this.#settings
-    return { at: this.#lookedAt, schedule: schedule.text, timezone }
+    return { at: this.#lookedAt, bootId: this.#bootId, schedule: schedule.text, timezone }
   }
 }

@@ -1,4 +1,4 @@
-import type { DaemonEvent, LastLook, Run, RunEnd, Settings } from '../model/daemon.js'
+import type { DaemonEvent, LastRun, Note, Run, RunEnd, Settings } from '../model/daemon.js'
 import { MINUTE } from '../model/schedule.js'
 import { Agenda } from './agenda.js'
 import { leavingCode, verdictOf } from './runEnd.js'
@@ -17,8 +17,8 @@ export class Daemon {
   #zone: Zone
   readonly #agenda: Agenda
   #running: Running | undefined
-  #lastRun = ''
-  #owesRun = false
+  #lastRun: LastRun | undefined
+  #owesRun: boolean
   #leaving: string | undefined
   /** The signals that the run under way was sent. */
   readonly #passedOn: string[] = []
@@ -33,11 +33,13 @@ export class Daemon {
   })
 
   /** `last` is what was known at the end of an earlier daemon. */
-  constructor(world: DaemonWorld, settings: Settings, last: LastLook | undefined) {
+  constructor(world: DaemonWorld, settings: Settings, last: Note | undefined) {
     this.#world = world
     this.#settings = settings
     this.#zone = world.zoneOf(settings)
-    this.#agenda = new Agenda(settings, this.#zone, world.now(), last)
+    this.#agenda = new Agenda(settings, this.#zone, world.now(), world.bootId, last)
+    this.#owesRun = settings.catchUp && last?.owesRun === true
+    this.#lastRun = last?.lastRun
   }
 
   /** Resolves to the exit code when it has come to its end; begins nothing where it was told to end before. */
@@ -99,7 +101,6 @@ export class Daemon {
   }
 
   #answer(late: readonly number[], fresh: readonly number[]): void {
-    void this.#remember()
     this.#miss(
       late,
       'it was found too late: the daemon was not there, or the machine slept, or its clock was set',
@@ -120,6 +121,7 @@ export class Daemon {
     if (first === undefined || last === undefined) return
     const caughtUp = this.#settings.catchUp
     this.#owesRun ||= caughtUp
+    void this.#remember()
     this.#tell({ event: 'missed', count: times.length, first, last, because, caughtUp })
   }
 
@@ -130,6 +132,7 @@ export class Daemon {
 
   #begin(due: number | undefined): void {
     this.#owesRun = false
+    void this.#remember()
     const since = this.#world.now()
     const startedAt = this.#world.steadily()
     const run = this.#world.start(this.#settings.run)
@@ -142,7 +145,8 @@ export class Daemon {
   #ranOut({ pid }: Run, end: RunEnd, tookMs: number): void {
     const verdict = verdictOf(end)
     this.#running = undefined
-    this.#lastRun = `last run: ${verdict} at ${this.#zone.shown(this.#world.now())}`
+    this.#lastRun = { verdict, at: this.#world.now() }
+    void this.#remember()
     this.#tell({ event: 'runEnded', pid, end, verdict, tookMs })
     if (this.#leaving !== undefined) this.#end(leavingCode(end, this.#passedOn), this.#leaving)
     else {
@@ -194,7 +198,11 @@ export class Daemon {
   }
 
   #remember(): Promise<void> {
-    return this.#world.remember(this.#settings.stateDir, this.#agenda.note)
+    return this.#world.remember(this.#settings.stateDir, {
+      ...this.#agenda.note,
+      owesRun: this.#owesRun,
+      lastRun: this.#lastRun,
+    })
   }
 
   #tellNext(): void {

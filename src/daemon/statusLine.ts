@@ -1,10 +1,11 @@
+import type { LastRun } from '../model/daemon.js'
 import type { Zone } from './zone.js'
 
 /** What a daemon is about; instants are ms since the epoch. */
 export type Standing = Readonly<{
   runningSince: number | undefined
   next: number | undefined
-  lastRun: string
+  lastRun: LastRun | undefined
 }>
 
 /** As the service manager shows it (sd_notify(3), STATUS). */
@@ -12,7 +13,7 @@ export const statusLine = (zone: Zone, { runningSince, next, lastRun }: Standing
   [
     runningSince === undefined ? [] : `running since ${zone.shown(runningSince)}`,
     next === undefined ? 'no next run' : `next run ${zone.shown(next)} (${zone.name})`,
-    lastRun === '' ? [] : lastRun,
+    lastRun === undefined ? [] : `last run: ${lastRun.verdict} at ${zone.shown(lastRun.at)}`,
   ]
     .flat()
     .join('; ')

@@ -1,4 +1,4 @@
-import type { DaemonEvent, LastLook, Run, Settings } from '../model/daemon.js'
+import type { DaemonEvent, Note, Run, Settings } from '../model/daemon.js'
 import type { Zone } from './zone.js'
 
 /** The world outside of the daemon. Nothing here throws or rejects but `reread`. */
@@ -15,11 +15,13 @@ export type DaemonWorld = Readonly<{
   reread(): Promise<Settings>
   /** Whether the program on disk is another one than when this process began. */
   isReplaced(): Promise<boolean>
-  remember(stateDir: string, look: LastLook): Promise<void>
+  remember(stateDir: string, note: Note): Promise<void>
   tell(event: DaemonEvent): void
   /** Tells the service manager (sd_notify(3)); resolves when it was told, or cannot be. */
   notify(state: Readonly<Record<string, string>>): Promise<void>
   monotonicUs(): bigint
+  /** Which start of the machine this is; undefined where that is not known. */
+  bootId: string | undefined
   /** How long the service manager waits for a sign of life; undefined where it does not. */
   watchdogMs: number | undefined
   /** Whoever started it starts it again when it ends. */

@@ -31,8 +31,19 @@ export type Run = Readonly<{
   ended: Promise<RunEnd>
 }>
 
-/** What the daemon knew of its schedule when it was last there; instants are ms since the epoch. */
-export type LastLook = Readonly<{ at: number; schedule: string; timezone: string | undefined }>
+/** How the last run ended, in a few words, and when (ms since the epoch). */
+export type LastRun = Readonly<{ verdict: string; at: number }>
+
+/** How far a schedule was looked at (ms since the epoch), and since which start of the machine. */
+export type LastLook = Readonly<{
+  at: number
+  bootId: string | undefined
+  schedule: string
+  timezone: string | undefined
+}>
+
+/** What a daemon leaves to the next one. */
+export type Note = LastLook & Readonly<{ owesRun: boolean; lastRun: LastRun | undefined }>
 
 /** What happens to a daemon, as it happens; instants are ms since the epoch. */
 export type DaemonEvent = Readonly<

@@ -230,6 +230,22 @@ appendFileSync(${JSON.stringify(seen)}, process.argv.slice(2).join(' ') + '\\n')
     assert.match(stderr, /--schedule: goes with the command daemon; nothing was run/)
   })
 
+  test('leaves a note to the next one: how far it looked, on which boot, and how the last run ended', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await daemon.said(told('runEnded'))
+    daemon.kill('SIGTERM')
+    await daemon.ended
+    const { verdict, time } = of(daemon, 'runEnded')[0] ?? {}
+    const { lastRun, bootId, owesRun } = JSON.parse(
+      await readFile(join(one.folder, 'state/daemon.json'), 'utf8'),
+    )
+    assert.deepEqual([lastRun.verdict, verdict, owesRun], [verdict, 'refused (exit code 69)', false])
+    assert.ok(Math.abs(Date.parse(lastRun.endedAt) - Date.parse(String(time))) < 1000)
+    assert.equal(`${bootId}\n`, await readFile('/proc/sys/kernel/random/boot_id', 'utf8'))
+  })
+
   test('begins anew where its note cannot be understood or written', async () => {
     await using one = await scene()
     await writeFile(join(one.folder, 'state/daemon.json'), '{"lookedAt": 5')
@@ -476,9 +492,14 @@ describe('the service manager', { skip: noManager, concurrency: 2, timeout: 120_
     await using one = await scene()
     await using listening = await manager(one.folder)
     await one.owe(schedule)
-    one.daemon([...hourly, ...nobody], { env: { NOTIFY_SOCKET: listening.path } })
+    const env = { NOTIFY_SOCKET: listening.path }
+    const daemon = one.daemon([...hourly, ...nobody], { env })
     await listening.hears(/STATUS=running since \d{4}-.* \+00:00; next run /)
     await listening.hears(/^STATUS=next run .*; last run: refused \(exit code 69\) at \d{4}-.* \+00:00$/)
+    daemon.kill('SIGTERM')
+    await daemon.ended
+    one.daemon([...hourly, ...nobody], { env }) // as after an upgrade or a reboot
+    await listening.hears(/^READY=1\tSTATUS=next run .*; last run: refused \(exit code 69\) at \d{4}-/)
   })
 
   test('gets the daemon back when the program was replaced on disk, once no run is under way', async () => {

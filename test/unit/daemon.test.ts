@@ -2,12 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Daemon } from '../../src/daemon/daemon.js'
-import type { RunEnd } from '../../src/model/daemon.js'
+import type { Note, RunEnd } from '../../src/model/daemon.js'
 import { daemonLine } from '../../src/report/daemonLog.js'
 import { FakeWorld, settingsOf } from './fakeWorld.js'
 
 const MINUTE = 60_000
 const nightly = settingsOf('30 2 * * *')
+/** What a daemon left that was there two nights before most of these. */
+const last: Note = {
+  at: Date.parse('2026-11-20T12:00:00Z'),
+  ...{ bootId: 'this boot', schedule: '30 2 * * *', timezone: 'UTC', owesRun: false, lastRun: undefined },
+}
 const done: RunEnd = { kind: 'exited', code: 0 }
 
 describe('the daemon', () => {
@@ -124,8 +129,6 @@ describe('the daemon', () => {
 })
 
 describe('a daemon that begins', () => {
-  const last = { at: Date.parse('2026-11-20T12:00:00Z'), schedule: '30 2 * * *', timezone: 'UTC' }
-
   it('says what was missed while there was none, and makes up for it where it is asked to', async () => {
     for (const catchUp of [false, true]) {
       const world = new FakeWorld('2026-11-22T09:00:00Z')
@@ -140,6 +143,51 @@ describe('a daemon that begins', () => {
     const world = new FakeWorld('2026-11-22T02:30:20Z')
     world.begin(nightly, { ...last, at: Date.parse('2026-11-22T02:29:50Z') })
     assert.deepEqual([world.begun, world.missed], [['22 02:30'], []])
+  })
+
+  it('begins no run right after the machine has started: what came due meanwhile is missed', async () => {
+    const at = Date.parse('2026-11-22T02:20:00Z')
+    for (const bootId of ['an earlier boot', undefined]) {
+      const world = new FakeWorld('2026-11-22T02:31:20Z')
+      world.begin(nightly, { ...last, at, bootId })
+      assert.deepEqual([world.begun, world.missed], [[], ['1: 22 02:30 to 22 02:30']])
+      await world.until('2026-11-23T02:30:00Z')
+      assert.deepEqual(world.begun, ['23 02:30'])
+    }
+    const unknown = new FakeWorld('2026-11-22T02:31:20Z')
+    unknown.bootId = undefined
+    unknown.begin(nightly, { ...last, at, bootId: undefined })
+    assert.deepEqual([unknown.begun, unknown.missed.length], [[], 1])
+  })
+
+  it('makes up for what an earlier one owed, once, where it still is asked to', async () => {
+    const before = new FakeWorld('2026-11-22T00:59:00Z')
+    const hourly = settingsOf('0 * * * *', { catchUp: true })
+    const daemon = before.begin(hourly)
+    await before.until('2026-11-22T02:00:00Z') // is missed: the run of 01:00 is under way
+    daemon.hear('SIGTERM')
+    await before.runs[0]?.end({ kind: 'exited', code: 75 })
+    const note = before.remembered.at(-1)
+    assert.deepEqual([before.exitCode, before.begun, note?.owesRun], [0, ['22 01:00'], true])
+
+    const after = new FakeWorld('2026-11-22T02:10:00Z')
+    after.begin(hourly, note)
+    assert.deepEqual([after.begun, after.missed], [['owed'], []])
+    assert.equal(after.remembered.at(-1)?.owesRun, false)
+    const other = new FakeWorld('2026-11-22T02:10:00Z')
+    other.begin({ ...hourly, catchUp: false }, note)
+    await other.minutes(1)
+    assert.deepEqual([other.begun, other.remembered.at(-1)?.owesRun], [[], false])
+  })
+
+  it('shows the last run of an earlier one', async () => {
+    const before = new FakeWorld('2026-11-22T02:29:00Z')
+    before.begin(nightly)
+    await before.minutes(1)
+    await before.runs[0]?.end(done)
+    const after = new FakeWorld('2026-11-22T09:00:00Z')
+    after.begin(nightly, before.remembered.at(-1))
+    assert.match(after.status, /; last run: completed or skipped at 2026-11-22 02:30 \+00:00$/)
   })
 
   it('takes nothing from a note of another schedule, another zone or the future', async () => {
@@ -212,7 +260,6 @@ describe('a signal to the daemon', () => {
 describe('a signal that came before the daemon began', () => {
   it('ends it before any run, also one that would be caught up, and what was owed still is', async () => {
     const world = new FakeWorld('2026-11-22T09:00:00Z')
-    const last = { at: Date.parse('2026-11-20T12:00:00Z'), schedule: '30 2 * * *', timezone: 'UTC' }
     const daemon = new Daemon(world, { ...nightly, catchUp: true }, last)
     daemon.hear('SIGTERM')
     assert.equal(await daemon.run(), 0)
