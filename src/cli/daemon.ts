@@ -1,3 +1,4 @@
+import { uptime } from 'node:os'
 import { withoutPassword } from '../daemon/credentials.js'
 import { Daemon } from '../daemon/daemon.js'
 import { bootIdOf, readNote, writeNote } from '../daemon/note.js'
@@ -57,7 +58,7 @@ function worldOf(
   let writes: Promise<void> = Promise.resolve()
   return {
     now: Date.now,
-    steadily: () => performance.now(),
+    steadily: () => uptime() * 1000, // CLOCK_BOOTTIME; performance.now() stops while the machine sleeps
     after: (ms, then) => {
       const timer = setTimeout(then, ms)
       return () => clearTimeout(timer)

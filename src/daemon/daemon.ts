@@ -1,6 +1,6 @@
 import type { DaemonEvent, LastRun, Note, Run, RunEnd, Settings } from '../model/daemon.js'
 import { MINUTE } from '../model/schedule.js'
-import { Agenda } from './agenda.js'
+import { Agenda, type Clocks, spanOf } from './agenda.js'
 import { leavingCode, verdictOf } from './runEnd.js'
 import { statusLine } from './statusLine.js'
 import type { DaemonWorld } from './world.js'
@@ -37,7 +37,7 @@ export class Daemon {
     this.#world = world
     this.#settings = settings
     this.#zone = world.zoneOf(settings)
-    this.#agenda = new Agenda(settings, this.#zone, world.now(), world.bootId, last)
+    this.#agenda = new Agenda(settings, this.#zone, clocksOf(world), world.bootId, last)
     this.#owesRun = settings.catchUp && last?.owesRun === true
     this.#lastRun = last?.lastRun
   }
@@ -94,9 +94,17 @@ export class Daemon {
 
   /** What came due since the last look is begun or said to be missed. */
   #look(): void {
-    const { late, fresh, setBackBy } = this.#agenda.look(this.#world.now())
-    if (setBackBy > 0) this.#tell({ event: 'clockSetBack', byMs: setBackBy })
-    if (late.length + fresh.length > 0) this.#answer(late, fresh)
+    const { late, fresh, repeated, clockSetBy } = this.#agenda.look(clocksOf(this.#world))
+    if (clockSetBy > 0) this.#tell({ event: 'clockSetAhead', byMs: clockSetBy })
+    if (clockSetBy < 0) this.#tell({ event: 'clockSetBack', byMs: -clockSetBy })
+    const span = spanOf(repeated)
+    if (span !== undefined) this.#tell({ event: 'repeated', ...span })
+    this.#answer(late, fresh)
+    if (late.length + fresh.length > 0 || clockSetBy !== 0) {
+      void this.#remember()
+      this.#tellNext()
+      this.#notify()
+    }
     this.#catchUp()
   }
 
@@ -112,17 +120,14 @@ export class Daemon {
       this.#miss(fresh.slice(0, -1), 'the next one is due already')
       this.#begin(fresh.at(-1))
     }
-    this.#tellNext()
-    this.#notify()
   }
 
   #miss(times: readonly number[], because: string): void {
-    const [first, last] = [times[0], times.at(-1)]
-    if (first === undefined || last === undefined) return
+    const span = spanOf(times)
+    if (span === undefined) return
     const caughtUp = this.#settings.catchUp
     this.#owesRun ||= caughtUp
-    void this.#remember()
-    this.#tell({ event: 'missed', count: times.length, first, last, because, caughtUp })
+    this.#tell({ event: 'missed', ...span, because, caughtUp })
   }
 
   /** A run that is owed is begun; `due` is undefined for it, since its time has passed. */
@@ -219,3 +224,5 @@ export class Daemon {
     this.#world.tell(event)
   }
 }
+
+const clocksOf = (world: DaemonWorld): Clocks => ({ now: world.now(), steady: world.steadily() })

@@ -4,7 +4,7 @@ import type { Zone } from './zone.js'
 /** The world outside of the daemon. Nothing here throws or rejects but `reread`. */
 export type DaemonWorld = Readonly<{
   now(): number // ms since the epoch
-  /** Ms, by a clock that nobody sets. */
+  /** Ms, by a clock that nobody sets and that goes on while the machine sleeps. */
   steadily(): number
   /** Calls `then` after so many ms, and gives what takes that back. */
   after(ms: number, then: () => void): () => void

@@ -55,7 +55,11 @@ export type DaemonEvent = Readonly<
   | { event: 'runEnded'; pid: number | undefined; end: RunEnd; verdict: string; tookMs: number }
   | { event: 'reloaded'; settings: Settings }
   | { event: 'reloadFailed'; problem: string }
+  /** By more than a day, so that it was wrong before. */
+  | { event: 'clockSetAhead'; byMs: number }
   | { event: 'clockSetBack'; byMs: number }
+  /** `count` times of the schedule that came a second time, after the clock was set back. */
+  | { event: 'repeated'; count: number; first: number; last: number }
   | { event: 'signalled'; signal: string; pid: number | undefined }
   /** The program on disk is another one than that which runs. `leaves`: somebody starts it again. */
   | { event: 'replaced'; leaves: boolean }

@@ -70,17 +70,42 @@ describe('the daemon', () => {
     assert.equal(world.runs.length, 2)
   })
 
-  it('says what a machine missed that slept, and what a clock skipped that was set', async () => {
+  it('says what a machine missed that slept, and what a clock skipped that was set within a day', async () => {
     for (const catchUp of [false, true]) {
       const world = new FakeWorld('2026-11-22T02:00:10Z')
       world.begin({ ...nightly, catchUp })
       await world.minutes(5)
-      world.clockTo('2026-11-25T07:00:00Z')
+      world.sleepUntil('2026-11-25T07:00:00Z')
       await world.minutes(1)
       assert.deepEqual(world.missed, ['4: 22 02:30 to 25 02:30'])
       assert.deepEqual(world.begun, catchUp ? ['owed'] : [])
       assert.match(world.status, /next run 2026-11-26 02:30 \+00:00 \(UTC\)/)
+      await world.runs[0]?.end(done)
+      world.clockTo('2026-11-26T06:00:00Z')
+      await world.minutes(1)
+      assert.equal(world.missed.at(-1), '1: 26 02:30 to 26 02:30')
+      assert.deepEqual(world.of('clockSetAhead'), [])
     }
+  })
+
+  it('takes a clock that was set by more than a day for wrong before: nothing was missed', async () => {
+    const world = new FakeWorld('1970-01-01T00:00:20Z') // a node without a clock that runs on, as it starts
+    world.begin({ ...nightly, catchUp: true }, last)
+    await world.minutes(2)
+    world.clockTo('2026-11-22T09:00:00Z')
+    await world.minutes(1)
+    assert.deepEqual([world.begun, world.missed, world.of('clockSetAhead').length], [[], [], 1])
+    assert.match(world.status, /^next run 2026-11-23 02:30/)
+    assert.ok((world.remembered.at(-1)?.at ?? 0) > last.at, 'the next daemon goes by the right clock too')
+    await world.until('2026-11-23T02:30:00Z')
+    assert.deepEqual([world.begun, world.missed], [['23 02:30'], []])
+  })
+
+  it('takes nothing from a note that is older than a year', async () => {
+    const world = new FakeWorld('2026-11-22T09:00:00Z')
+    world.begin({ ...nightly, catchUp: true }, { ...last, at: Date.parse('1970-01-01T00:02:00Z') })
+    await world.minutes(1)
+    assert.deepEqual([world.begun, world.missed], [[], []])
   })
 
   it('begins a run that is late by a moment, and not one that is late by more', async () => {
@@ -90,7 +115,7 @@ describe('the daemon', () => {
     ] as const) {
       const world = new FakeWorld('2026-11-22T02:29:00Z')
       world.begin(nightly)
-      world.clockBy((60 + seconds - 60) * 1000) // its timer comes in a minute
+      world.sleep((60 + seconds - 60) * 1000) // its timer comes in a minute
       await world.minutes(1)
       assert.deepEqual(world.begun, begun, `${seconds} s`)
       assert.equal(world.missed.length, 1 - begun.length)
@@ -103,9 +128,16 @@ describe('the daemon', () => {
     await world.minutes(10)
     await world.runs[0]?.end(done)
     world.clockTo('2026-11-22T01:40:00Z')
+    await world.minutes(1)
+    assert.equal(world.of('clockSetBack').length, 1)
+    const tomorrow = Date.parse('2026-11-23T02:30:00Z')
+    assert.equal(world.of('scheduled').at(-1)?.next, tomorrow, 'of the second 02:30 nothing is announced')
+    assert.match(world.status, /^next run 2026-11-23 02:30/)
+    assert.deepEqual(world.of('repeated'), [])
     await world.until('2026-11-23T02:00:00Z')
     assert.deepEqual([world.begun, world.missed], [['22 02:30'], []])
-    assert.equal(world.of('clockSetBack').length, 1)
+    const [time] = world.of('repeated')
+    assert.deepEqual([time?.count, time?.first], [1, Date.parse('2026-11-22T02:30:00Z')])
     await world.until('2026-11-23T02:30:00Z')
     assert.equal(world.begun.length, 2)
   })
@@ -115,6 +147,8 @@ describe('the daemon', () => {
     early.begin(nightly)
     await early.minutes(1)
     early.clockTo('2026-11-22T01:01:00Z')
+    await early.minutes(1)
+    assert.match(early.status, /^next run 2026-11-22 02:30/)
     await early.until('2026-11-22T02:31:00Z')
     assert.deepEqual(early.begun, ['22 02:30'])
 
@@ -416,6 +450,7 @@ it(`whatever happens, one run at a time, and each time of the schedule is answer
   const happening = fc.oneof(
     fc.record({ kind: fc.constant('pass' as const), seconds: fc.integer({ min: 1, max: 3600 }) }),
     fc.record({ kind: fc.constant('sleep' as const), seconds: fc.integer({ min: 1, max: 20_000 }) }),
+    fc.record({ kind: fc.constant('ahead' as const), seconds: fc.integer({ min: 1, max: 200_000 }) }),
     fc.record({ kind: fc.constant('back' as const), seconds: fc.integer({ min: 1, max: 5000 }) }),
     fc.record({ kind: fc.constant('end' as const), seconds: fc.constant(0) }),
   )
@@ -430,7 +465,8 @@ it(`whatever happens, one run at a time, and each time of the schedule is answer
     for (const { kind, seconds } of happenings) {
       if (kind === 'pass') await world.pass(seconds * 1000)
       else if (kind === 'end') await world.runs.find(run => !run.isOver)?.end(done)
-      else world.clockBy(kind === 'sleep' ? seconds * 1000 : -seconds * 1000)
+      else if (kind === 'sleep') world.sleep(seconds * 1000)
+      else world.clockBy(kind === 'ahead' ? seconds * 1000 : -seconds * 1000)
       assert.ok(world.runs.filter(run => !run.isOver).length <= 1, 'one run at a time')
     }
     const begun = world.of('runStarted').flatMap(({ due }) => due ?? [])

@@ -107,7 +107,15 @@ export class FakeWorld implements DaemonWorld {
   /** Until the clock shows it. */
   until = (time: string) => this.pass(Date.parse(time) - this.#now)
 
-  /** The clock goes on and nothing else does: the machine sleeps, the event loop is stuck, or somebody sets it. */
+  /** The machine sleeps: time passes, and its timers do not see it. */
+  sleepUntil = (time: string) => this.sleep(Date.parse(time) - this.#now)
+  sleep(ms: number): void {
+    this.#now += ms
+    this.#steady += ms
+    if (this.#timer !== undefined) this.#timer.at += ms
+  }
+
+  /** The clock goes on and nothing else does: somebody sets it. */
   clockTo(time: string): void {
     this.#now = Date.parse(time)
   }
