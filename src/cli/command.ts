@@ -1,6 +1,7 @@
 import type { CommandValues } from '../config/commandOptions.js'
 import type { Config } from '../config/resolve.js'
-import type { Environment, Source } from '../config/sources.js'
+import type { Source } from '../config/sources.js'
+import type { Environment } from '../model/environment.js'
 
 export type Output = NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
 

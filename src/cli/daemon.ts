@@ -1,6 +1,9 @@
-import { Daemon, type DaemonWorld } from '../daemon/daemon.js'
-import { readLastLook, writeLastLook } from '../daemon/lastLook.js'
+import { uptime } from 'node:os'
+import { withoutPassword } from '../daemon/credentials.js'
+import { Daemon } from '../daemon/daemon.js'
+import { bootIdOf, readNote, writeNote } from '../daemon/note.js'
 import { Program } from '../daemon/program.js'
+import type { DaemonWorld } from '../daemon/world.js'
 import { ownZone } from '../daemon/zone.js'
 import type { DaemonEvent } from '../model/daemon.js'
 import { faultOf } from '../model/fault.js'
@@ -15,8 +18,9 @@ export const daemonCommand: Command = async ({ invocation, flags }) =>
   daemon(invocation, (await import('./words.js')).wordsOf(flags))
 
 /** `etcd-defrag daemon`: gives the exit code at its end. Never throws; imports nothing that it does not need for months. */
-export async function daemon(invocation: Invocation, words: readonly string[]): Promise<number> {
-  const { environment, out, signals } = invocation
+export async function daemon(invocation: Invocation, given: readonly string[]): Promise<number> {
+  const { out, signals } = invocation
+  const { words, environment } = withoutPassword({ words: given, environment: invocation.environment })
   const early: string[] = signals.stop.aborted ? [String(signals.stop.reason)] : []
   let hear: (signal: string) => void = signal => void early.push(signal)
   signals.take(signal => hear(signal))
@@ -24,12 +28,11 @@ export async function daemon(invocation: Invocation, words: readonly string[]): 
   try {
     const isReplaced = await program.watch()
     const settings = await program.settings(words)
-    const world = worldOf(invocation, program, words, isReplaced)
-    const one = new Daemon(world, settings, await readLastLook(settings.stateDir))
-    const end = one.run()
+    const world = worldOf(invocation, program, words, isReplaced, await bootIdOf())
+    const one = new Daemon(world, settings, await readNote(settings.stateDir))
     hear = signal => one.hear(signal)
     for (const signal of early) one.hear(signal)
-    return await end
+    return await one.run()
   } catch (error) {
     const fault = faultOf(error)
     complain(out, fault)
@@ -42,6 +45,7 @@ function worldOf(
   program: Program,
   words: readonly string[],
   isReplaced: () => Promise<boolean>,
+  bootId: string | undefined,
 ): DaemonWorld {
   const { shown } = ownZone('')
   const tell = (event: DaemonEvent) => {
@@ -54,7 +58,7 @@ function worldOf(
   let writes: Promise<void> = Promise.resolve()
   return {
     now: Date.now,
-    steadily: () => performance.now(),
+    steadily: () => uptime() * 1000, // CLOCK_BOOTTIME; performance.now() stops while the machine sleeps
     after: (ms, then) => {
       const timer = setTimeout(then, ms)
       return () => clearTimeout(timer)
@@ -66,15 +70,16 @@ function worldOf(
     },
     reread: () => program.settings(words),
     isReplaced,
-    remember: (stateDir, look) => {
+    remember: (stateDir, note) => {
       writes = writes
-        .then(() => writeLastLook(stateDir, look))
+        .then(() => writeNote(stateDir, note))
         .catch(error => impaired(`--state-dir ${stateDir} takes no note of the schedule`)(String(error)))
       return writes
     },
     tell,
     notify: notifier(socket, impaired('systemd-notify')),
     monotonicUs,
+    bootId,
     watchdogMs: watchdogMs > 0 ? watchdogMs : undefined,
     isKept: socket !== undefined && socket !== '',
     version,

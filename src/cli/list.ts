@@ -1,5 +1,5 @@
 import { inventoryOf } from '../backup/inventory.js'
-import { exitCodeOf } from '../model/verdict.js'
+import { exitCodes } from '../model/verdict.js'
 import { listJson, listText } from '../report/archives.js'
 import { colorsFor } from '../report/text.js'
 import type { Command } from './command.js'
@@ -14,13 +14,6 @@ export const listCommand: Command = async ({ config, out, stop }) => {
       ? JSON.stringify(listJson(archives), null, 2)
       : listText(path, archives, now, colorsFor(out.colors && out.stdout.isTTY === true))
   out.stdout.write(`${text}\n`)
-  const bad = archives.find(({ state }) => state.kind === 'damaged')
-  const problem =
-    bad?.state.kind === 'damaged'
-      ? bad.state.problem
-      : archives.length === 0
-        ? 'there is no backup'
-        : undefined
-  if (problem === undefined) return 0
-  return exitCodeOf({ kind: 'failed', fault: { kind: 'archive', path: bad?.path ?? path, problem } })
+  const isWhole = archives.length > 0 && !archives.some(({ state }) => state.kind === 'damaged')
+  return isWhole ? 0 : exitCodes.archive
 }

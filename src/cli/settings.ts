@@ -1,9 +1,10 @@
 import type { Config } from '../config/resolve.js'
 import { configFailure } from '../config/sources.js'
+import { withoutPassword } from '../daemon/credentials.js'
 import { scheduleOf } from '../daemon/cron.js'
 import { nextDue } from '../daemon/due.js'
 import { zoneOf } from '../daemon/zone.js'
-import type { Settings } from '../model/daemon.js'
+import { SETTINGS_FORMAT, type Settings } from '../model/daemon.js'
 import type { Command } from './command.js'
 import { runWordsOf } from './words.js'
 
@@ -15,7 +16,9 @@ export const settingsCommand: Command = async ({ config, flags, out }) => {
   const { timezone, 'catch-up': catchUp, 'state-dir': stateDir } = config.values
   const schedule = read(config, 'schedule', () => scheduleOf(config.values.schedule))
   const zone = read(config, 'timezone', () => zoneOf(timezone))
-  const run = ['run', ...runWordsOf(flags)]
+  const { words, environment } = withoutPassword({ words: runWordsOf(flags), environment: {} })
+  const run = ['run', ...words]
+  const hidden = Object.fromEntries(Object.keys(environment).map(name => [name, '(hidden)']))
   const settings: Settings = { schedule, timezone, zone: zone.name, catchUp, stateDir, run }
   const next: string[] = []
   for (let at: number | undefined = Date.now(); next.length < SHOWN; ) {
@@ -23,7 +26,9 @@ export const settingsCommand: Command = async ({ config, flags, out }) => {
     if (at === undefined) throw configFailure(whereIs(config, 'schedule'), 'never comes due')
     next.push(zone.shown(at))
   }
-  out.stdout.write(`${JSON.stringify({ format: 1, ...settings, next }, null, 2)}\n`)
+  out.stdout.write(
+    `${JSON.stringify({ format: SETTINGS_FORMAT, ...settings, environment: hidden, next }, null, 2)}\n`,
+  )
   return 0
 }
 

@@ -3,7 +3,7 @@ import { isReachable, quotaOf, troubles } from '../decide/cluster.js'
 import { stillNoSpace } from '../decide/disarm.js'
 import { recall } from '../hold.js'
 import type { ClusterView } from '../model/member.js'
-import { exitCodeOf } from '../model/verdict.js'
+import { exitCodes } from '../model/verdict.js'
 import { sentence, shown, table } from '../report/format.js'
 import { statusJson } from '../report/json.js'
 import { standingJson, standingText } from '../report/standing.js'
@@ -39,9 +39,7 @@ export const statusCommand: Command = async ({ config, out, stop, own }) => {
           ...standingText(standing, color),
         ].join('\n')
     out.stdout.write(`${text}\n`)
-    const problem = troubles(view)
-    if (problem === undefined) return 0
-    return exitCodeOf({ kind: 'failed', fault: { kind: 'refused', check: 'allHealthy', problem } })
+    return troubles(view) === undefined ? 0 : exitCodes.refused
   } finally {
     etcd.close()
   }

@@ -1,15 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import type { Environment } from '../model/environment.js'
 import { discover } from './discover.js'
 import { readConfigFile } from './file.js'
 import { type OptionName, type OptionValue, optionNames, options } from './options.js'
-import {
-  configFailure,
-  type Environment,
-  etcdctlVariables,
-  type Found,
-  ownVariables,
-  type Source,
-} from './sources.js'
+import { configFailure, etcdctlVariables, type Found, ownVariables, type Source } from './sources.js'
 
 export type Values = { readonly [N in OptionName]: OptionValue<N> }
 

@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein'
+import type { Environment } from '../model/environment.js'
 import { Failure } from '../model/fault.js'
 import { type OptionName, optionNames, options, variableOf } from './options.js'
 
@@ -10,7 +11,6 @@ export type Found = Readonly<{
   ifAny?: true
 }>
 export type Source = Partial<Readonly<Record<OptionName, Found>>>
-export type Environment = Readonly<Record<string, string | undefined>>
 
 export const configFailure = (option: string, problem: string, cause?: unknown): Failure =>
   new Failure({ kind: 'config', option, problem }, cause)

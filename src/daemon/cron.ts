@@ -5,7 +5,7 @@ const EXPECTED = "expected the five fields of crontab(5), such as '30 2 * * *' f
 
 /**
  * The schedule that a text names. Of what node-cron reads only the five fields of crontab(5) are taken: seconds, `L`,
- * `W`, `#` and names such as `@daily` mean other things elsewhere. Throws Error with what was expected.
+ * `W`, `#`, `?` and names such as `@daily` mean other things elsewhere. Throws Error with what was expected.
  */
 export function scheduleOf(text: string): Schedule {
   const words = text.trim().split(/\s+/)
@@ -15,6 +15,8 @@ export function scheduleOf(text: string): Schedule {
       `is ${quoted}, of six fields; a daemon that looks each minute knows no seconds, ${EXPECTED}`,
     )
   if (words.length !== 5) throw new Error(`is ${quoted}; ${EXPECTED}`)
+  // node-cron takes it for an asterisk, which as a day of the month makes one weekday every day (`eitherDay`).
+  if (text.includes('?')) throw new Error(`is ${quoted}, and ? is nothing of crontab(5); ${EXPECTED}`)
   const { fields, errors } = validateDetailed(words.join(' '))
   if (fields === undefined || errors.length > 0)
     throw new Error(`is ${quoted}, and ${wrong(errors)}; ${EXPECTED}`)

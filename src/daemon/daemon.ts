@@ -1,42 +1,12 @@
-import type { DaemonEvent, LastLook, Run, RunEnd, Settings } from '../model/daemon.js'
-import { exitCodeOf, verdictNamed } from '../model/verdict.js'
-import { dueBetween, nextDue } from './due.js'
+import type { DaemonEvent, LastRun, Note, Run, RunEnd, Settings } from '../model/daemon.js'
+import { MINUTE } from '../model/schedule.js'
+import { Agenda, type Clocks, spanOf } from './agenda.js'
+import { leavingCode, verdictOf } from './runEnd.js'
+import { statusLine } from './statusLine.js'
+import type { DaemonWorld } from './world.js'
 import type { Zone } from './zone.js'
 
 const SECOND = 1000
-const MINUTE = 60 * SECOND
-/** A run that is later than this is a missed one: a tick is late by a moment, a machine that slept by more. */
-const LATE = 90_000
-/** A clock that is set back by less repeats no run. One that was wrong by more has shown times that never were. */
-const BELIEVED = 24 * 60 * MINUTE
-/** How far back missed runs are counted. */
-const REMEMBERED = 366 * 24 * 60 * MINUTE
-
-/** The world outside of the daemon. Nothing here throws or rejects but `reread`. */
-export type DaemonWorld = Readonly<{
-  now(): number // ms since the epoch
-  /** Ms, by a clock that nobody sets. */
-  steadily(): number
-  /** Calls `then` after so many ms, and gives what takes that back. */
-  after(ms: number, then: () => void): () => void
-  start(words: readonly string[]): Run
-  /** From now on local time is that of these settings. */
-  zoneOf(settings: Settings): Zone
-  /** Rejects with a `Failure` where the configuration is broken. */
-  reread(): Promise<Settings>
-  /** Whether the program on disk is another one than when this process began. */
-  isReplaced(): Promise<boolean>
-  remember(stateDir: string, look: LastLook): Promise<void>
-  tell(event: DaemonEvent): void
-  /** Tells the service manager (sd_notify(3)); resolves when it was told, or cannot be. */
-  notify(state: Readonly<Record<string, string>>): Promise<void>
-  monotonicUs(): bigint
-  /** How long the service manager waits for a sign of life; undefined where it does not. */
-  watchdogMs: number | undefined
-  /** Whoever started it starts it again when it ends. */
-  isKept: boolean
-  version: string
-}>
 
 type Running = Readonly<{ run: Run; since: number }>
 
@@ -45,14 +15,13 @@ export class Daemon {
   readonly #world: DaemonWorld
   #settings: Settings
   #zone: Zone
-  /** Up to here the schedule was looked at. */
-  #lookedAt: number
-  /** The last time of the schedule that was answered, by a run or by a word. */
-  #handled = Number.NEGATIVE_INFINITY
+  readonly #agenda: Agenda
   #running: Running | undefined
-  #lastRun = ''
-  #owesRun = false
+  #lastRun: LastRun | undefined
+  #owesRun: boolean
   #leaving: string | undefined
+  /** The signals that the run under way was sent. */
+  readonly #passedOn: string[] = []
   #saidReplaced = false
   #isOver = false
   #fedAt = Number.NEGATIVE_INFINITY
@@ -64,23 +33,24 @@ export class Daemon {
   })
 
   /** `last` is what was known at the end of an earlier daemon. */
-  constructor(world: DaemonWorld, settings: Settings, last: LastLook | undefined) {
+  constructor(world: DaemonWorld, settings: Settings, last: Note | undefined) {
     this.#world = world
     this.#settings = settings
     this.#zone = world.zoneOf(settings)
-    const now = world.now()
-    const isSame = last?.schedule === settings.schedule.text && last.timezone === settings.timezone
-    this.#lookedAt = last !== undefined && isSame && last.at <= now ? last.at : now
+    this.#agenda = new Agenda(settings, this.#zone, clocksOf(world), world.bootId, last)
+    this.#owesRun = settings.catchUp && last?.owesRun === true
+    this.#lastRun = last?.lastRun
   }
 
-  /** Resolves to the exit code when it has come to its end. */
+  /** Resolves to the exit code when it has come to its end; begins nothing where it was told to end before. */
   run(): Promise<number> {
+    if (this.#isOver) return this.#ended
     this.#tell({
       event: 'daemonStarted',
       settings: this.#settings,
       version: this.#world.version,
     })
-    this.#look(this.#world.now())
+    this.#look()
     void this.#remember()
     this.#tellNext()
     this.#notify({ READY: '1' })
@@ -100,6 +70,7 @@ export class Daemon {
     if (this.#running === undefined) this.#end(0, signal)
     else {
       void this.#world.notify({ STOPPING: '1', STATUS: `${signal}: the run under way ends its step` })
+      this.#passedOn.push(signal)
       this.#running.run.kill(signal)
     }
   }
@@ -110,7 +81,7 @@ export class Daemon {
     const { watchdogMs } = this.#world
     const toNextMinute = MINUTE - (((now % MINUTE) + MINUTE) % MINUTE)
     this.#cancelTick = this.#world.after(Math.min(toNextMinute, (watchdogMs ?? Infinity) / 3), () => {
-      if (this.#leaving === undefined) this.#look(this.#world.now())
+      if (this.#leaving === undefined) this.#look()
       this.#tick()
     })
     const steady = this.#world.steadily()
@@ -122,23 +93,22 @@ export class Daemon {
   }
 
   /** What came due since the last look is begun or said to be missed. */
-  #look(now: number): void {
-    if (now < this.#lookedAt) this.#setBack(now)
-    const since = Math.max(this.#lookedAt, now - REMEMBERED)
-    const due = dueBetween(this.#settings.schedule, this.#zone.offsetAt, since, now).filter(
-      instant => instant > this.#handled,
-    )
-    this.#lookedAt = now
-    const newest = due.at(-1)
-    if (newest !== undefined) this.#answer(due, newest, now)
+  #look(): void {
+    const { late, fresh, repeated, clockSetBy } = this.#agenda.look(clocksOf(this.#world))
+    if (clockSetBy > 0) this.#tell({ event: 'clockSetAhead', byMs: clockSetBy })
+    if (clockSetBy < 0) this.#tell({ event: 'clockSetBack', byMs: -clockSetBy })
+    const span = spanOf(repeated)
+    if (span !== undefined) this.#tell({ event: 'repeated', ...span })
+    this.#answer(late, fresh)
+    if (late.length + fresh.length > 0 || clockSetBy !== 0) {
+      void this.#remember()
+      this.#tellNext()
+      this.#notify()
+    }
     this.#catchUp()
   }
 
-  #answer(due: readonly number[], newest: number, now: number): void {
-    this.#handled = newest
-    void this.#remember()
-    const late = due.filter(instant => now - instant > LATE)
-    const fresh = due.slice(late.length)
+  #answer(late: readonly number[], fresh: readonly number[]): void {
     this.#miss(
       late,
       'it was found too late: the daemon was not there, or the machine slept, or its clock was set',
@@ -148,25 +118,16 @@ export class Daemon {
       this.#miss(fresh, `the run that began at ${this.#zone.shown(busy.since)} was still under way`)
     else if (fresh.length > 0) {
       this.#miss(fresh.slice(0, -1), 'the next one is due already')
-      this.#begin(newest)
+      this.#begin(fresh.at(-1))
     }
-    this.#tellNext()
-    this.#notify()
-  }
-
-  #setBack(now: number): void {
-    const byMs = this.#lookedAt - now
-    if (byMs > BELIEVED) this.#handled = Number.NEGATIVE_INFINITY
-    this.#lookedAt = now
-    if (byMs > MINUTE) this.#tell({ event: 'clockSetBack', byMs })
   }
 
   #miss(times: readonly number[], because: string): void {
-    const [first, last] = [times[0], times.at(-1)]
-    if (first === undefined || last === undefined) return
+    const span = spanOf(times)
+    if (span === undefined) return
     const caughtUp = this.#settings.catchUp
     this.#owesRun ||= caughtUp
-    this.#tell({ event: 'missed', count: times.length, first, last, because, caughtUp })
+    this.#tell({ event: 'missed', ...span, because, caughtUp })
   }
 
   /** A run that is owed is begun; `due` is undefined for it, since its time has passed. */
@@ -176,6 +137,7 @@ export class Daemon {
 
   #begin(due: number | undefined): void {
     this.#owesRun = false
+    void this.#remember()
     const since = this.#world.now()
     const startedAt = this.#world.steadily()
     const run = this.#world.start(this.#settings.run)
@@ -188,9 +150,10 @@ export class Daemon {
   #ranOut({ pid }: Run, end: RunEnd, tookMs: number): void {
     const verdict = verdictOf(end)
     this.#running = undefined
-    this.#lastRun = `last run: ${verdict} at ${this.#zone.shown(this.#world.now())}`
+    this.#lastRun = { verdict, at: this.#world.now() }
+    void this.#remember()
     this.#tell({ event: 'runEnded', pid, end, verdict, tookMs })
-    if (this.#leaving !== undefined) this.#end(leavingCode(end), this.#leaving)
+    if (this.#leaving !== undefined) this.#end(leavingCode(end, this.#passedOn), this.#leaving)
     else {
       this.#catchUp()
       this.#notify()
@@ -205,9 +168,10 @@ export class Daemon {
     try {
       const settings = await this.#world.reread()
       if (this.#leaving !== undefined) return
-      this.#look(this.#world.now()) // what has come due until now did so by the old schedule
+      this.#look() // what has come due until now did so by the old schedule
       this.#settings = settings
       this.#zone = this.#world.zoneOf(settings)
+      this.#agenda.follow(settings, this.#zone)
       this.#owesRun &&= settings.catchUp
       void this.#remember()
       this.#tell({ event: 'reloaded', settings })
@@ -239,27 +203,21 @@ export class Daemon {
   }
 
   #remember(): Promise<void> {
-    const { schedule, timezone, stateDir } = this.#settings
-    return this.#world.remember(stateDir, { at: this.#lookedAt, schedule: schedule.text, timezone })
-  }
-
-  get #next(): number | undefined {
-    return nextDue(this.#settings.schedule, this.#zone.offsetAt, this.#lookedAt)
+    return this.#world.remember(this.#settings.stateDir, {
+      ...this.#agenda.note,
+      owesRun: this.#owesRun,
+      lastRun: this.#lastRun,
+    })
   }
 
   #tellNext(): void {
-    const next = this.#next
+    const { next } = this.#agenda
     if (next !== undefined) this.#tell({ event: 'scheduled', next })
   }
 
   #notify(more: Readonly<Record<string, string>> = {}): void {
-    const next = this.#next
-    const status = [
-      this.#running === undefined ? [] : `running since ${this.#zone.shown(this.#running.since)}`,
-      next === undefined ? 'no next run' : `next run ${this.#zone.shown(next)} (${this.#zone.name})`,
-      this.#lastRun === '' ? [] : this.#lastRun,
-    ]
-    void this.#world.notify({ ...more, STATUS: status.flat().join('; ') })
+    const standing = { runningSince: this.#running?.since, next: this.#agenda.next, lastRun: this.#lastRun }
+    void this.#world.notify({ ...more, STATUS: statusLine(this.#zone, standing) })
   }
 
   #tell(event: DaemonEvent): void {
@@ -267,21 +225,4 @@ export class Daemon {
   }
 }
 
-function verdictOf(end: RunEnd): string {
-  switch (end.kind) {
-    case 'exited':
-      return verdictNamed(end.code)
-    case 'killed':
-      return `killed by ${end.signal}`
-    case 'unstarted':
-      return `could not be started (${end.problem})`
-  }
-}
-
-/** A run that was asked to end and did is what the daemon was asked for; any other end is told on. */
-function leavingCode(end: RunEnd): number {
-  const interrupted = exitCodeOf({ kind: 'failed', fault: { kind: 'interrupted', by: '' } })
-  if (end.kind === 'killed') return interrupted
-  if (end.kind === 'unstarted') return exitCodeOf({ kind: 'failed', fault: { kind: 'bug', problem: '' } })
-  return end.code === interrupted ? 0 : end.code
-}
+const clocksOf = (world: DaemonWorld): Clocks => ({ now: world.now(), steady: world.steadily() })

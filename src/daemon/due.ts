@@ -1,8 +1,5 @@
-import type { OffsetAt, Schedule } from '../model/schedule.js'
+import { DAY, HOUR, MINUTE, type OffsetAt, type Schedule } from '../model/schedule.js'
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
 /** No zone was ever further from UTC (tz: northamerica and asia, Alaska and Manila before 1867 and 1844). */
 const REACH = 16 * HOUR
 /** 29 February comes after at most eight years: 1896 to 1904, 2096 to 2104. */

@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import type { Run, RunEnd, Settings } from '../model/daemon.js'
+import { type Run, type RunEnd, SETTINGS_FORMAT, type Settings } from '../model/daemon.js'
+import type { Environment } from '../model/environment.js'
 import { Failure } from '../model/fault.js'
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** How long it may take to read the configuration. */
 const PATIENCE_MS = 60_000
@@ -49,7 +48,7 @@ export class Program {
 
   /**
    * What `daemon settings` makes of `words` and of the configuration as it is now. It is read by a process of its own,
-   * since parsers stay in memory. Throws a `config` fault with that process' words.
+   * since parsers stay in memory. Throws a `config` fault with that process' words, and Error for settings that are not ours.
    */
   async settings(words: readonly string[]): Promise<Settings> {
     const [node, ...rest] = this.#self
@@ -61,7 +60,7 @@ export class Program {
     const output = Promise.all([text(child.stdout), text(child.stderr)])
     const [code, signal] = await once(child, 'close')
     const [stdout, stderr] = await output
-    if (code === 0) return JSON.parse(stdout) as Settings
+    if (code === 0) return settingsIn(stdout)
     const said = stderr.replaceAll(/^(<\d>)?etcd-defrag: /gm, '').trim()
     const [, option, problem] = /^(.+?): (.*)$/s.exec(said) ?? []
     if (option === undefined || problem === undefined)
@@ -79,6 +78,15 @@ export class Program {
       return !now.includes(undefined) && now.some((stamp, i) => stamp !== before[i])
     }
   }
+}
+
+/** The program on disk may be a newer one than this. Throws Error where its settings are of another format. */
+function settingsIn(stdout: string): Settings {
+  const { format, ...settings } = JSON.parse(stdout) as Settings & { format: unknown }
+  if (format === SETTINGS_FORMAT) return settings
+  throw new Error(
+    `daemon settings are of format ${format}, and this daemon, which is of another version than the program on disk, expected ${SETTINGS_FORMAT}; start it again`,
+  )
 }
 
 const stampOf = (file: string): Promise<string | undefined> =>

@@ -1,4 +1,4 @@
-import type { OffsetAt } from '../model/schedule.js'
+import { MINUTE, type OffsetAt } from '../model/schedule.js'
 
 /** A time zone by its name (tz database), or that of this node. */
 export type Zone = Readonly<{
@@ -7,8 +7,6 @@ export type Zone = Readonly<{
   /** An instant as its clocks show it: `2026-11-22 02:30 +01:00`. */
   shown(instant: number): string
 }>
-
-const MINUTE = 60_000
 
 /** Zone of `name` with offsets from elsewhere. */
 export const zoneWith = (name: string, offsetAt: OffsetAt): Zone => ({

@@ -1,5 +1,8 @@
 import type { Schedule } from './schedule.js'
 
+/** Of the settings as `daemon settings` prints them. */
+export const SETTINGS_FORMAT = 1
+
 /** What a daemon goes by until it is told to read its configuration again. */
 export type Settings = Readonly<{
   schedule: Schedule
@@ -28,8 +31,19 @@ export type Run = Readonly<{
   ended: Promise<RunEnd>
 }>
 
-/** What the daemon knew of its schedule when it was last there; instants are ms since the epoch. */
-export type LastLook = Readonly<{ at: number; schedule: string; timezone: string | undefined }>
+/** How the last run ended, in a few words, and when (ms since the epoch). */
+export type LastRun = Readonly<{ verdict: string; at: number }>
+
+/** How far a schedule was looked at (ms since the epoch), and since which start of the machine. */
+export type LastLook = Readonly<{
+  at: number
+  bootId: string | undefined
+  schedule: string
+  timezone: string | undefined
+}>
+
+/** What a daemon leaves to the next one. */
+export type Note = LastLook & Readonly<{ owesRun: boolean; lastRun: LastRun | undefined }>
 
 /** What happens to a daemon, as it happens; instants are ms since the epoch. */
 export type DaemonEvent = Readonly<
@@ -41,7 +55,11 @@ export type DaemonEvent = Readonly<
   | { event: 'runEnded'; pid: number | undefined; end: RunEnd; verdict: string; tookMs: number }
   | { event: 'reloaded'; settings: Settings }
   | { event: 'reloadFailed'; problem: string }
+  /** By more than a day, so that it was wrong before. */
+  | { event: 'clockSetAhead'; byMs: number }
   | { event: 'clockSetBack'; byMs: number }
+  /** `count` times of the schedule that came a second time, after the clock was set back. */
+  | { event: 'repeated'; count: number; first: number; last: number }
   | { event: 'signalled'; signal: string; pid: number | undefined }
   /** The program on disk is another one than that which runs. `leaves`: somebody starts it again. */
   | { event: 'replaced'; leaves: boolean }

@@ -1,3 +1,8 @@
+/** Ms. */
+export const MINUTE = 60_000
+export const HOUR = 60 * MINUTE
+export const DAY = 24 * HOUR
+
 /** A schedule of crontab(5), each field as the numbers that it stands for. Days of the week from 0, Sunday. */
 export type Schedule = Readonly<{
   /** As it was written. */

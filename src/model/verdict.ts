@@ -7,7 +7,8 @@ export type Verdict = Readonly<
   | { kind: 'failed'; fault: Fault }
 >
 
-const exitCodes = {
+/** Codes of sysexits(3): systemd shows the low ones under misleading names. */
+export const exitCodes = {
   config: 78, // EX_CONFIG
   refused: 69, // EX_UNAVAILABLE
   stopped: 76, // EX_PROTOCOL
@@ -25,7 +26,6 @@ const exitCodes = {
  */
 export const NO_ETCD = 100
 
-/** Codes of sysexits(3): systemd shows the low ones under misleading names. */
 export const exitCodeOf = (verdict: Verdict): number =>
   verdict.kind === 'failed' ? exitCodes[verdict.fault.kind] : 0
 

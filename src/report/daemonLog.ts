@@ -1,5 +1,5 @@
 import type { DaemonEvent, Settings } from '../model/daemon.js'
-import { span } from './format.js'
+import { age, span } from './format.js'
 
 type Level = 'info' | 'warn' | 'error'
 type Line = Readonly<{ level: Level; msg: string; fields?: Readonly<Record<string, unknown>> }>
@@ -75,12 +75,23 @@ function lineOf(event: DaemonEvent, shown: Shown): Line {
         msg: `configuration cannot be used, and the schedule stays as it was: ${event.problem}`,
         fields: { problem: event.problem },
       }
+    case 'clockSetAhead':
+      return {
+        level: 'warn',
+        msg: `the clock was set ahead by ${age(event.byMs)}, and so was wrong before; no run counts as missed for that`,
+        fields: { byMs: event.byMs },
+      }
     case 'clockSetBack':
       return {
         level: 'warn',
         msg: `the clock was set back by ${span(event.byMs)}; no run is repeated for that`,
         fields: { byMs: event.byMs },
       }
+    case 'repeated': {
+      const { count, first, last } = event
+      const msg = `no run at ${shown(last)}, which the clock has shown before: that time was answered then`
+      return { level: 'info', msg, fields: { count, first: iso(first), last: iso(last) } }
+    }
     case 'signalled': {
       const { signal, pid } = event
       const msg =

@@ -163,6 +163,43 @@ describe('the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     assert.deepEqual([run, zone, schedule.daysOfWeek, next.length], [words, 'Europe/Berlin', [0], 3])
   })
 
+  test('hands a password on by the environment, and neither shows nor says it', async () => {
+    await using quiet = await silence()
+    await using one = await scene()
+    await one.owe(schedule)
+    const [seen, script] = [join(one.folder, 'seen'), join(one.folder, 'see.mjs')]
+    await writeFile(
+      script,
+      `import { appendFileSync } from 'node:fs'
+appendFileSync(${JSON.stringify(seen)}, process.argv.slice(2).join(' ') + '\\n')
+`,
+    )
+    const secret = ['--user', 'root', '--password', 's3cret']
+    const env = { NODE_OPTIONS: `--import=${script}` }
+    const daemon = one.daemon([...hourly, ...quiet.args, ...secret], { env })
+    await daemon.said(told('started'))
+    const [itself = '', ...children] = (await readFile(seen, 'utf8')).trim().split('\n')
+    assert.match(itself, /s3cret/, 'as it was given')
+    assert.deepEqual(
+      children.map(words => words.split(' --')[0]),
+      ['daemon settings', 'run'],
+    )
+    assert.doesNotMatch(children.join(), /s3cret|--user/)
+    const pid = Number(of(daemon, 'runStarted')[0]?.['pid'])
+    const variables = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0')
+    for (const line of ['ETCD_DEFRAG_USER=root', 'ETCD_DEFRAG_PASSWORD=s3cret'])
+      assert.ok(variables.includes(line), line)
+    daemon.kill('SIGTERM')
+    const { stderr } = await daemon.ended
+    assert.doesNotMatch(stderr, /s3cret/)
+
+    const { stdout } = await etcdDefrag(['daemon', 'settings', ...secret])
+    assert.doesNotMatch(stdout, /s3cret/)
+    const { run, environment } = JSON.parse(stdout)
+    const hidden = { ETCD_DEFRAG_USER: '(hidden)', ETCD_DEFRAG_PASSWORD: '(hidden)' }
+    assert.deepEqual([run, environment], [['run'], hidden])
+  })
+
   for (const [what, args, message] of [
     [
       'a schedule',
@@ -191,6 +228,22 @@ describe('the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     const { code, stderr } = await etcdDefrag(['--schedule', '30 2 * * *', ...nobody])
     assert.equal(code, 78)
     assert.match(stderr, /--schedule: goes with the command daemon; nothing was run/)
+  })
+
+  test('leaves a note to the next one: how far it looked, on which boot, and how the last run ended', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await daemon.said(told('runEnded'))
+    daemon.kill('SIGTERM')
+    await daemon.ended
+    const { verdict, time } = of(daemon, 'runEnded')[0] ?? {}
+    const { lastRun, bootId, owesRun } = JSON.parse(
+      await readFile(join(one.folder, 'state/daemon.json'), 'utf8'),
+    )
+    assert.deepEqual([lastRun.verdict, verdict, owesRun], [verdict, 'refused (exit code 69)', false])
+    assert.ok(Math.abs(Date.parse(lastRun.endedAt) - Date.parse(String(time))) < 1000)
+    assert.equal(`${bootId}\n`, await readFile('/proc/sys/kernel/random/boot_id', 'utf8'))
   })
 
   test('begins anew where its note cannot be understood or written', async () => {
@@ -264,6 +317,32 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     assert.equal(of(one.daemon, 'signalled').length, 2)
   })
 
+  test('that finds the process of the run without handlers yet is no failure', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await daemon.said(told('runStarted'))
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+    const { signal, exitCode } = of(daemon, 'runEnded')[0] ?? {}
+    assert.ok(signal === 'SIGTERM' || exitCode === 75, 'on a slow machine the handlers are there by now')
+  })
+
+  test('that comes while the daemon still reads its configuration ends it before any run', async () => {
+    await using one = await scene()
+    await one.owe(schedule)
+    const daemon = one.daemon([...hourly, ...nobody])
+    await until('it has asked for its settings', async () =>
+      /\d/.test(await readFile(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8')),
+    )
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
+    assert.deepEqual(
+      linesOf(daemon).map(line => line['event']),
+      ['signalled', 'daemonEnded'],
+    )
+  })
+
   test('SIGKILL breaks no run off', async () => {
     await using one = await underWay()
     one.daemon.kill('SIGKILL')
@@ -273,6 +352,28 @@ describe('a signal to the daemon', { concurrency: 2, timeout: 120_000 }, () => {
     spawnSync('kill', ['-TERM', String(one.pid)])
     assert.equal((await one.daemon.ended).signal, 'SIGKILL')
     assert.equal(of(one.daemon, 'ended')[0]?.['exitCode'], 75) // of the run: its own report, to its end
+  })
+
+  test('SIGHUP keeps what it had where the program on disk is of a version whose settings are others', async () => {
+    await using one = await scene()
+    const [file, later] = [join(one.folder, 'later.mjs'), join(one.folder, 'later')]
+    await writeFile(
+      file,
+      `import { existsSync } from 'node:fs'
+if (process.argv[3] === 'settings' && existsSync(${JSON.stringify(later)})) {
+  console.log('{"format": 2, "timetable": []}')
+  process.exit(0)
+}
+`,
+    )
+    const daemon = one.daemon([...hourly, ...nobody], { env: { NODE_OPTIONS: `--import=${file}` } })
+    await daemon.said(told('scheduled'))
+    await writeFile(later, '')
+    daemon.kill('SIGHUP')
+    await daemon.said(told('reloadFailed'))
+    assert.match(String(of(daemon, 'reloadFailed')[0]?.['problem']), /are of format 2, .* expected 1/)
+    daemon.kill('SIGTERM')
+    assert.equal((await daemon.ended).code, 0)
   })
 
   test('SIGHUP reads the configuration again, and keeps what it had where that is broken', async () => {
@@ -391,9 +492,14 @@ describe('the service manager', { skip: noManager, concurrency: 2, timeout: 120_
     await using one = await scene()
     await using listening = await manager(one.folder)
     await one.owe(schedule)
-    one.daemon([...hourly, ...nobody], { env: { NOTIFY_SOCKET: listening.path } })
+    const env = { NOTIFY_SOCKET: listening.path }
+    const daemon = one.daemon([...hourly, ...nobody], { env })
     await listening.hears(/STATUS=running since \d{4}-.* \+00:00; next run /)
     await listening.hears(/^STATUS=next run .*; last run: refused \(exit code 69\) at \d{4}-.* \+00:00$/)
+    daemon.kill('SIGTERM')
+    await daemon.ended
+    one.daemon([...hourly, ...nobody], { env }) // as after an upgrade or a reboot
+    await listening.hears(/^READY=1\tSTATUS=next run .*; last run: refused \(exit code 69\) at \d{4}-/)
   })
 
   test('gets the daemon back when the program was replaced on disk, once no run is under way', async () => {

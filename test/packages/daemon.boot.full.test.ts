@@ -71,4 +71,16 @@ describe('the daemon, as its unit starts it on a control-plane node', {
     const shown = await machine.show(UNIT, 'ActiveState', 'Result')
     assert.deepEqual(shown, { ActiveState: 'inactive', Result: 'success' })
   })
+
+  test('started again, it still shows how the last run ended, and begins none', async () => {
+    const runs = async () =>
+      (await machine.journal(UNIT)).filter(e => /"event":"runStarted"/.test(e['MESSAGE'] ?? '')).length
+    const before = await runs()
+    await machine.sh(`systemctl start ${UNIT}`)
+    await until('the status line tells of it', async () => /last run: completed/.test(await statusLine()))
+    assert.equal(await runs(), before)
+    const note = JSON.parse(await machine.sh('cat /var/lib/etcd-defrag/daemon.json'))
+    // The host's: systemd-nspawn puts another over it, which the unit's own /proc (ProtectProc) does not have.
+    assert.match(note.bootId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+  })
 })

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { RunEnd } from '../../src/model/daemon.js'
+import { Daemon } from '../../src/daemon/daemon.js'
+import type { Note, RunEnd } from '../../src/model/daemon.js'
 import { daemonLine } from '../../src/report/daemonLog.js'
 import { FakeWorld, settingsOf } from './fakeWorld.js'
 
 const MINUTE = 60_000
 const nightly = settingsOf('30 2 * * *')
+/** What a daemon left that was there two nights before most of these. */
+const last: Note = {
+  at: Date.parse('2026-11-20T12:00:00Z'),
+  ...{ bootId: 'this boot', schedule: '30 2 * * *', timezone: 'UTC', owesRun: false, lastRun: undefined },
+}
 const done: RunEnd = { kind: 'exited', code: 0 }
 
 describe('the daemon', () => {
@@ -64,17 +70,42 @@ describe('the daemon', () => {
     assert.equal(world.runs.length, 2)
   })
 
-  it('says what a machine missed that slept, and what a clock skipped that was set', async () => {
+  it('says what a machine missed that slept, and what a clock skipped that was set within a day', async () => {
     for (const catchUp of [false, true]) {
       const world = new FakeWorld('2026-11-22T02:00:10Z')
       world.begin({ ...nightly, catchUp })
       await world.minutes(5)
-      world.clockTo('2026-11-25T07:00:00Z')
+      world.sleepUntil('2026-11-25T07:00:00Z')
       await world.minutes(1)
       assert.deepEqual(world.missed, ['4: 22 02:30 to 25 02:30'])
       assert.deepEqual(world.begun, catchUp ? ['owed'] : [])
       assert.match(world.status, /next run 2026-11-26 02:30 \+00:00 \(UTC\)/)
+      await world.runs[0]?.end(done)
+      world.clockTo('2026-11-26T06:00:00Z')
+      await world.minutes(1)
+      assert.equal(world.missed.at(-1), '1: 26 02:30 to 26 02:30')
+      assert.deepEqual(world.of('clockSetAhead'), [])
     }
+  })
+
+  it('takes a clock that was set by more than a day for wrong before: nothing was missed', async () => {
+    const world = new FakeWorld('1970-01-01T00:00:20Z') // a node without a clock that runs on, as it starts
+    world.begin({ ...nightly, catchUp: true }, last)
+    await world.minutes(2)
+    world.clockTo('2026-11-22T09:00:00Z')
+    await world.minutes(1)
+    assert.deepEqual([world.begun, world.missed, world.of('clockSetAhead').length], [[], [], 1])
+    assert.match(world.status, /^next run 2026-11-23 02:30/)
+    assert.ok((world.remembered.at(-1)?.at ?? 0) > last.at, 'the next daemon goes by the right clock too')
+    await world.until('2026-11-23T02:30:00Z')
+    assert.deepEqual([world.begun, world.missed], [['23 02:30'], []])
+  })
+
+  it('takes nothing from a note that is older than a year', async () => {
+    const world = new FakeWorld('2026-11-22T09:00:00Z')
+    world.begin({ ...nightly, catchUp: true }, { ...last, at: Date.parse('1970-01-01T00:02:00Z') })
+    await world.minutes(1)
+    assert.deepEqual([world.begun, world.missed], [[], []])
   })
 
   it('begins a run that is late by a moment, and not one that is late by more', async () => {
@@ -84,7 +115,7 @@ describe('the daemon', () => {
     ] as const) {
       const world = new FakeWorld('2026-11-22T02:29:00Z')
       world.begin(nightly)
-      world.clockBy((60 + seconds - 60) * 1000) // its timer comes in a minute
+      world.sleep((60 + seconds - 60) * 1000) // its timer comes in a minute
       await world.minutes(1)
       assert.deepEqual(world.begun, begun, `${seconds} s`)
       assert.equal(world.missed.length, 1 - begun.length)
@@ -97,9 +128,16 @@ describe('the daemon', () => {
     await world.minutes(10)
     await world.runs[0]?.end(done)
     world.clockTo('2026-11-22T01:40:00Z')
+    await world.minutes(1)
+    assert.equal(world.of('clockSetBack').length, 1)
+    const tomorrow = Date.parse('2026-11-23T02:30:00Z')
+    assert.equal(world.of('scheduled').at(-1)?.next, tomorrow, 'of the second 02:30 nothing is announced')
+    assert.match(world.status, /^next run 2026-11-23 02:30/)
+    assert.deepEqual(world.of('repeated'), [])
     await world.until('2026-11-23T02:00:00Z')
     assert.deepEqual([world.begun, world.missed], [['22 02:30'], []])
-    assert.equal(world.of('clockSetBack').length, 1)
+    const [time] = world.of('repeated')
+    assert.deepEqual([time?.count, time?.first], [1, Date.parse('2026-11-22T02:30:00Z')])
     await world.until('2026-11-23T02:30:00Z')
     assert.equal(world.begun.length, 2)
   })
@@ -109,6 +147,8 @@ describe('the daemon', () => {
     early.begin(nightly)
     await early.minutes(1)
     early.clockTo('2026-11-22T01:01:00Z')
+    await early.minutes(1)
+    assert.match(early.status, /^next run 2026-11-22 02:30/)
     await early.until('2026-11-22T02:31:00Z')
     assert.deepEqual(early.begun, ['22 02:30'])
 
@@ -123,8 +163,6 @@ describe('the daemon', () => {
 })
 
 describe('a daemon that begins', () => {
-  const last = { at: Date.parse('2026-11-20T12:00:00Z'), schedule: '30 2 * * *', timezone: 'UTC' }
-
   it('says what was missed while there was none, and makes up for it where it is asked to', async () => {
     for (const catchUp of [false, true]) {
       const world = new FakeWorld('2026-11-22T09:00:00Z')
@@ -139,6 +177,51 @@ describe('a daemon that begins', () => {
     const world = new FakeWorld('2026-11-22T02:30:20Z')
     world.begin(nightly, { ...last, at: Date.parse('2026-11-22T02:29:50Z') })
     assert.deepEqual([world.begun, world.missed], [['22 02:30'], []])
+  })
+
+  it('begins no run right after the machine has started: what came due meanwhile is missed', async () => {
+    const at = Date.parse('2026-11-22T02:20:00Z')
+    for (const bootId of ['an earlier boot', undefined]) {
+      const world = new FakeWorld('2026-11-22T02:31:20Z')
+      world.begin(nightly, { ...last, at, bootId })
+      assert.deepEqual([world.begun, world.missed], [[], ['1: 22 02:30 to 22 02:30']])
+      await world.until('2026-11-23T02:30:00Z')
+      assert.deepEqual(world.begun, ['23 02:30'])
+    }
+    const unknown = new FakeWorld('2026-11-22T02:31:20Z')
+    unknown.bootId = undefined
+    unknown.begin(nightly, { ...last, at, bootId: undefined })
+    assert.deepEqual([unknown.begun, unknown.missed.length], [[], 1])
+  })
+
+  it('makes up for what an earlier one owed, once, where it still is asked to', async () => {
+    const before = new FakeWorld('2026-11-22T00:59:00Z')
+    const hourly = settingsOf('0 * * * *', { catchUp: true })
+    const daemon = before.begin(hourly)
+    await before.until('2026-11-22T02:00:00Z') // is missed: the run of 01:00 is under way
+    daemon.hear('SIGTERM')
+    await before.runs[0]?.end({ kind: 'exited', code: 75 })
+    const note = before.remembered.at(-1)
+    assert.deepEqual([before.exitCode, before.begun, note?.owesRun], [0, ['22 01:00'], true])
+
+    const after = new FakeWorld('2026-11-22T02:10:00Z')
+    after.begin(hourly, note)
+    assert.deepEqual([after.begun, after.missed], [['owed'], []])
+    assert.equal(after.remembered.at(-1)?.owesRun, false)
+    const other = new FakeWorld('2026-11-22T02:10:00Z')
+    other.begin({ ...hourly, catchUp: false }, note)
+    await other.minutes(1)
+    assert.deepEqual([other.begun, other.remembered.at(-1)?.owesRun], [[], false])
+  })
+
+  it('shows the last run of an earlier one', async () => {
+    const before = new FakeWorld('2026-11-22T02:29:00Z')
+    before.begin(nightly)
+    await before.minutes(1)
+    await before.runs[0]?.end(done)
+    const after = new FakeWorld('2026-11-22T09:00:00Z')
+    after.begin(nightly, before.remembered.at(-1))
+    assert.match(after.status, /; last run: completed or skipped at 2026-11-22 02:30 \+00:00$/)
   })
 
   it('takes nothing from a note of another schedule, another zone or the future', async () => {
@@ -184,7 +267,14 @@ describe('a signal to the daemon', () => {
     ['that is interrupted is what was asked for', { kind: 'exited', code: 75 }, 0],
     ['that completes nonetheless too', done, 0],
     ['that fails lends its exit code', { kind: 'exited', code: 76 }, 76],
-    ['that is killed counts as interrupted', { kind: 'killed', signal: 'SIGKILL' }, 75],
+    ['that is killed by another signal counts as interrupted', { kind: 'killed', signal: 'SIGKILL' }, 75],
+    // One that was passed on before its handlers were there (Node takes some 50 ms to its first line).
+    [
+      'that is killed by what was passed on ended as it was asked to',
+      { kind: 'killed', signal: 'SIGTERM' },
+      0,
+    ],
+    ['that is killed by the second one too', { kind: 'killed', signal: 'SIGINT' }, 0],
   ] as const)
     it(`is passed on to the run under way, each time, and waited for: a run ${words}`, async () => {
       const world = new FakeWorld('2026-11-22T02:29:00Z')
@@ -199,6 +289,33 @@ describe('a signal to the daemon', () => {
       await world.minutes(20)
       assert.equal(world.runs.length, 1)
     })
+})
+
+describe('a signal that came before the daemon began', () => {
+  it('ends it before any run, also one that would be caught up, and what was owed still is', async () => {
+    const world = new FakeWorld('2026-11-22T09:00:00Z')
+    const daemon = new Daemon(world, { ...nightly, catchUp: true }, last)
+    daemon.hear('SIGTERM')
+    assert.equal(await daemon.run(), 0)
+    await world.minutes(2)
+    assert.deepEqual([world.runs, world.missed, world.of('daemonStarted')], [[], [], []])
+    assert.equal(world.of('daemonEnded')[0]?.because, 'SIGTERM')
+    assert.equal(world.remembered.at(-1)?.at, last.at)
+  })
+
+  it('reads the configuration again where it is SIGHUP', async () => {
+    const world = new FakeWorld('2026-11-22T02:00:00Z')
+    world.reread = async () => settingsOf('0 5 * * *')
+    const daemon = new Daemon(world, nightly, undefined)
+    daemon.hear('SIGHUP')
+    void daemon.run()
+    await world.minutes(1)
+    assert.match(world.status, /^next run 2026-11-22 05:00/)
+    assert.deepEqual(
+      world.told.flatMap(state => ['READY', 'RELOADING'].filter(name => name in state)),
+      ['READY', 'RELOADING', 'READY'],
+    )
+  })
 })
 
 describe('SIGHUP', () => {
@@ -333,6 +450,7 @@ it(`whatever happens, one run at a time, and each time of the schedule is answer
   const happening = fc.oneof(
     fc.record({ kind: fc.constant('pass' as const), seconds: fc.integer({ min: 1, max: 3600 }) }),
     fc.record({ kind: fc.constant('sleep' as const), seconds: fc.integer({ min: 1, max: 20_000 }) }),
+    fc.record({ kind: fc.constant('ahead' as const), seconds: fc.integer({ min: 1, max: 200_000 }) }),
     fc.record({ kind: fc.constant('back' as const), seconds: fc.integer({ min: 1, max: 5000 }) }),
     fc.record({ kind: fc.constant('end' as const), seconds: fc.constant(0) }),
   )
@@ -347,7 +465,8 @@ it(`whatever happens, one run at a time, and each time of the schedule is answer
     for (const { kind, seconds } of happenings) {
       if (kind === 'pass') await world.pass(seconds * 1000)
       else if (kind === 'end') await world.runs.find(run => !run.isOver)?.end(done)
-      else world.clockBy(kind === 'sleep' ? seconds * 1000 : -seconds * 1000)
+      else if (kind === 'sleep') world.sleep(seconds * 1000)
+      else world.clockBy(kind === 'ahead' ? seconds * 1000 : -seconds * 1000)
       assert.ok(world.runs.filter(run => !run.isOver).length <= 1, 'one run at a time')
     }
     const begun = world.of('runStarted').flatMap(({ due }) => due ?? [])

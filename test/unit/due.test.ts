@@ -224,6 +224,8 @@ describe('a schedule as it is written', () => {
     ['0 0 L * *', /L is no day of crontab/],
     ['0 0 15W * *', /15W is no day of crontab/],
     ['0 0 * * 1#2', /1#2 is no day of crontab/],
+    ['0 3 ? * 1', /\? is nothing of crontab/],
+    ['0 3 * * ?', /\? is nothing of crontab/],
     ['0 0 30 2 *', /its dayOfMonth 30 cannot be/],
   ] as const)
     it(`is refused as ${JSON.stringify(cron)}`, () =>

@@ -1,7 +1,8 @@
 import { scheduleOf } from '../../src/daemon/cron.js'
-import { Daemon, type DaemonWorld } from '../../src/daemon/daemon.js'
+import { Daemon } from '../../src/daemon/daemon.js'
+import type { DaemonWorld } from '../../src/daemon/world.js'
 import { zoneOf } from '../../src/daemon/zone.js'
-import type { DaemonEvent, LastLook, RunEnd, Settings } from '../../src/model/daemon.js'
+import type { DaemonEvent, Note, RunEnd, Settings } from '../../src/model/daemon.js'
 
 const MINUTE = 60_000
 /** Lets everything that waits for nothing but its turn come to it. */
@@ -24,8 +25,9 @@ export class FakeWorld implements DaemonWorld {
   readonly told: Readonly<Record<string, string>>[] = []
   readonly fedAt: number[] = []
   readonly runs: FakeRun[] = []
-  readonly remembered: LastLook[] = []
+  readonly remembered: Note[] = []
   version = '0'
+  bootId: string | undefined = 'this boot'
   watchdogMs: number | undefined
   isKept = true
   replaced = false
@@ -67,7 +69,7 @@ export class FakeWorld implements DaemonWorld {
     return { pid: this.runs.length, kill: (signal: string) => void run.signals.push(signal), ended }
   }
 
-  remember = async (_stateDir: string, look: LastLook) => void this.remembered.push(look)
+  remember = async (_stateDir: string, note: Note) => void this.remembered.push(note)
 
   notify = async (state: Readonly<Record<string, string>>) => {
     this.told.push(state)
@@ -76,7 +78,7 @@ export class FakeWorld implements DaemonWorld {
 
   /** A daemon begins here, and where it ends is `exitCode`. */
   exitCode: number | undefined
-  begin(settings: Settings, last?: LastLook): Daemon {
+  begin(settings: Settings, last?: Note): Daemon {
     const daemon = new Daemon(this, settings, last)
     void daemon.run().then(exitCode => {
       this.exitCode = exitCode
@@ -105,7 +107,15 @@ export class FakeWorld implements DaemonWorld {
   /** Until the clock shows it. */
   until = (time: string) => this.pass(Date.parse(time) - this.#now)
 
-  /** The clock goes on and nothing else does: the machine sleeps, the event loop is stuck, or somebody sets it. */
+  /** The machine sleeps: time passes, and its timers do not see it. */
+  sleepUntil = (time: string) => this.sleep(Date.parse(time) - this.#now)
+  sleep(ms: number): void {
+    this.#now += ms
+    this.#steady += ms
+    if (this.#timer !== undefined) this.#timer.at += ms
+  }
+
+  /** The clock goes on and nothing else does: somebody sets it. */
   clockTo(time: string): void {
     this.#now = Date.parse(time)
   }
