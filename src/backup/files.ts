@@ -169,7 +169,7 @@ export function writeProblem(folder: string, { code, message }: NodeJS.ErrnoExce
     ENOSPC: `no space left in ${folder}; make room there or set --backup-path`,
     ERESERVE: `hardly any space left in ${folder}, which others need too; make room there or set --backup-path`,
     EDQUOT: `the quota of ${folder} is used up; make room there or set --backup-path`,
-    EROFS: `${folder} is on a read-only file system; set --backup-path, or open it where the systemd unit shuts it (systemctl edit etcd-defrag: [Service] ReadWritePaths=${folder})`,
+    EROFS: `${folder} is on a read-only file system; set --backup-path, or open it where the systemd unit shuts it (systemctl edit etcd-defrag, and -drill or -daemon where they run: [Service] ReadWritePaths=${folder})`,
     EACCES: `no permission to write in ${folder}; run as root or set --backup-path`,
     EPERM: `no permission to write in ${folder}; run as root or set --backup-path`,
     EIO: `the disk under ${folder} answers with errors (${message}); look at the kernel log`,
@@ -196,10 +196,15 @@ export async function checkTarget(target: string): Promise<void> {
   })
   if (!folder.isDirectory()) throw fail(`${dirname(target)} is not a folder; set --backup-path`)
   const stranger = await strangerTo(folder)
-  if (stranger === 'anybody')
+  if (stranger === 'anybody') {
+    const isShared = (folder.mode & 0o1000) !== 0 // as /tmp is, which has to stay open
+    const mend = isShared
+      ? "set --backup-path to a folder of root's own"
+      : 'chmod o-w it or set --backup-path'
     throw fail(
-      `anybody may write to its folder ${dirname(target)} (mode ${(folder.mode & 0o7777).toString(8)}), and the archive holds every secret; chmod o-w it or set --backup-path`,
+      `anybody may write to its folder ${dirname(target)} (mode ${(folder.mode & 0o7777).toString(8)}), and the archive holds every secret; ${mend}`,
     )
+  }
   if (stranger !== undefined)
     throw fail(
       `its folder ${dirname(target)} belongs to ${stranger}, who can swap the archive; chown it or set --backup-path`,

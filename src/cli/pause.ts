@@ -39,14 +39,20 @@ export const pauseCommand: Command = async context => {
 /** `etcd-defrag resume`: ends the pause of the cluster or of this node. */
 export const resumeCommand: Command = async context => {
   const { own, config, out } = context
+  const nodePause = new PauseFile(config.values['state-dir'])
   const wasPaused =
     own.scope === 'node'
-      ? await new PauseFile(config.values['state-dir']).remove()
+      ? await nodePause.remove()
       : await inEtcd(context, coordination => coordination.resume())
   const where = own.scope === 'node' ? 'this node' : 'the cluster'
   say(context, { resumed: own.scope, wasPaused })
   if (config.values.output === 'text')
     out.stdout.write(wasPaused ? `the pause of ${where} is over\n` : `${where} was not paused\n`)
+  const still = own.scope === 'node' ? undefined : await nodePause.read()
+  if (still !== undefined && still.until > Date.now() && config.values.output === 'text')
+    out.stdout.write(
+      `this node is still paused, until ${new Date(still.until).toISOString()}: etcd-defrag resume --scope node\n`,
+    )
   return 0
 }
 

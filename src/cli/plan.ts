@@ -52,10 +52,10 @@ async function previewOf(
   if (paused !== undefined) return nothing(paused)
   const plan = planOf(view, policy, { earlier: memory.lastRun?.paces ?? [] })
   if (plan.steps.length === 0) return { plan, warnings: memory.problems }
-  const soon = policy.coordinates ? tooSoonAfter(memory.lastRun, Date.now(), policy) : undefined
-  if (soon !== undefined) return nothing(soon)
   try {
     const disks = await checkDisks(view, policy)
+    const soon = policy.coordinates ? tooSoonAfter(memory.lastRun, Date.now(), policy) : undefined
+    if (soon !== undefined) return nothing(soon)
     const waits = plan.waits.map(because => `a run would first wait for this to be over: ${because}`)
     const running = memory.holder === undefined ? [] : [`a run is at work: ${memory.holder}`]
     return { plan, warnings: [...running, ...waits, ...cautions(view, policy), ...disks, ...memory.problems] }

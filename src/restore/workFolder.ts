@@ -35,7 +35,10 @@ export class WorkFolder implements AsyncDisposable {
   static async create(parent: string, purpose: Purpose): Promise<WorkFolder> {
     await removeDead(parent)
     const path = join(parent, `.etcd-defrag-${purpose}.${await ownId()}-${randomUUID().slice(0, 8)}`)
-    await mkdir(path, { mode: 0o700 }) // never one that is there already
+    // Never one that is there already.
+    await mkdir(path, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+      throw cause.code === 'EROFS' ? new Error(readOnly(parent, purpose), { cause }) : cause
+    })
     const handle = await openOwn(path)
     if (handle !== undefined && (await readdir(insideOf(handle))).length === 0)
       return new WorkFolder(path, handle)
@@ -54,6 +57,11 @@ export class WorkFolder implements AsyncDisposable {
     if (!this.#isOver) await this.remove().catch(() => {})
   }
 }
+
+const readOnly = (parent: string, purpose: Purpose): string =>
+  purpose === 'restore'
+    ? `${parent} is on a read-only file system`
+    : `${parent} is on a read-only file system; set --drill-dir, or open it where the systemd unit shuts it (systemctl edit etcd-defrag-drill: [Service] ReadWritePaths=${parent})`
 
 /** proc(5): leads to what is open, whatever has its name by now. */
 const insideOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`

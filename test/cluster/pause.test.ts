@@ -64,6 +64,11 @@ describe('a pause', { timeout: 180_000 }, () => {
       assert.equal(paused[scope].reason, 'moving disks')
       const hours = (Date.parse(paused[scope].until) - Date.parse(paused[scope].since)) / 3_600_000
       assert.equal(hours, 4)
+      if (scope === 'node')
+        assert.match(
+          (await command('resume')).stdout,
+          /^the cluster was not paused\nthis node is still paused, until TIME: etcd-defrag resume --scope node\n$/,
+        )
       const resume = await command('resume', '--scope', scope)
       assert.equal(resume.stdout, `the pause of ${where} is over\n`)
       assert.equal((await command('resume', '--scope', scope)).stdout, `${where} was not paused\n`)

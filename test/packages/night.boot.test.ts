@@ -147,7 +147,7 @@ describe('on the nodes of a control plane that have got the package', {
     assert.equal(exitCode, 73)
     assert.match(
       String(reason),
-      /systemctl edit etcd-defrag: \[Service\] ReadWritePaths=\/var\/backups\/etcd/,
+      /systemctl edit etcd-defrag, .*: \[Service\] ReadWritePaths=\/var\/backups\/etcd/,
     )
     await useExample(machine, 'backup-folder.conf')
     const open = await startUnit(machine)
