@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Machine } from '../lab/machine.js'
 import { NEWER, version } from '../lab/packages.js'
 import { apt, boot, deb, isThere, replaceRun, skip, stateOf } from './admin.js'
+
+/** Takes connections and answers nothing, so that a run waits for as long as it is there. */
+const silentEtcd = (machine: Machine) => {
+  const server = "require('net').createServer(() => {}).listen(2379, '127.0.0.1')"
+  return machine.sh(
+    `systemd-run --unit=silent /usr/lib/etcd-defrag/node -e ${JSON.stringify(server)}; sleep 1`,
+  )
+}
+const patient = ['ETCD_DEFRAG_DIAL_TIMEOUT=10m', 'ETCD_DEFRAG_COMMAND_TIMEOUT=10m']
 
 test("an admin's disable, stop and mask survive upgrade and downgrade, and a timer at work stays so", {
   skip,
@@ -77,13 +87,10 @@ test('an upgrade in mid-run lets the run end by itself, and its report comes fro
 }, async () => {
   await using machine = await boot()
   await apt(machine, 'install', deb.now)
-  // Takes connections and answers nothing, so that the run waits for it.
-  const silent = "require('net').createServer(() => {}).listen(2379, '127.0.0.1')"
-  await machine.sh(`systemd-run --unit=silent /usr/lib/etcd-defrag/node -e ${JSON.stringify(silent)}`)
-  const slow = 'Environment=ETCD_DEFRAG_DIAL_TIMEOUT=12s ETCD_DEFRAG_COMMAND_TIMEOUT=12s'
+  await silentEtcd(machine)
   await machine.write(
     '/etc/systemd/system/etcd-defrag.service.d/slow.conf',
-    `[Service]\nExecCondition=\n${slow} ETCD_DEFRAG_OUTPUT=json\n`,
+    `[Service]\nExecCondition=\nEnvironment=${patient.join(' ')} ETCD_DEFRAG_OUTPUT=json\n`,
   )
   await machine.sh('systemctl daemon-reload; systemctl start --no-block etcd-defrag.service; sleep 2')
   const before = await machine.show('etcd-defrag.service', 'MainPID', 'ActiveState')
@@ -91,6 +98,7 @@ test('an upgrade in mid-run lets the run end by itself, and its report comes fro
   await apt(machine, 'install', deb.newer)
   const during = await machine.show('etcd-defrag.service', 'MainPID', 'ActiveState')
   assert.deepEqual(during, before)
+  await machine.sh('systemctl stop silent')
   await machine.sh('while systemctl is-active etcd-defrag.service | grep -q activating; do sleep 0.2; done')
   const after = await machine.show('etcd-defrag.service', 'Result', 'ExecMainStatus')
   assert.deepEqual(after, { Result: 'exit-code', ExecMainStatus: '69' })
