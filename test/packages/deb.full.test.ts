@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Machine } from '../lab/machine.js'
 import { NEWER, version } from '../lab/packages.js'
-import { apt, boot, deb, isThere, replaceRun, skip, stateOf } from './admin.js'
+import { apt, boot, deb, holdLock, isThere, replaceRun, skip, stateOf } from './admin.js'
 
 /** Takes connections and answers nothing, so that a run waits for as long as it is there. */
 const silentEtcd = (machine: Machine) => {
@@ -117,6 +117,22 @@ test('a removal in mid-run asks the run to end, waits for it and says so', { ski
   assert.match(said, /^etcd-defrag: etcd-defrag\.service is at work; it is asked to end/m)
   assert.match(await machine.sh('journalctl -o cat -u etcd-defrag.service'), /^ended in order$/m)
   assert.equal((await machine.show('etcd-defrag.service', 'ActiveState'))['ActiveState'], 'inactive')
+})
+
+test("a removal names a run that is no unit's, which goes on, and a purge leaves it its lock", {
+  skip,
+}, async () => {
+  await using machine = await boot()
+  await apt(machine, 'install', deb.now)
+  const holder = (await holdLock(machine)).trim()
+  const said = await apt(machine, 'remove', 'etcd-defrag')
+  assert.match(
+    said,
+    new RegExp(`^etcd-defrag: process ${holder} is in a run that was not started by a unit`, 'm'),
+  )
+  assert.match(await apt(machine, 'purge', 'etcd-defrag'), /\/run\/etcd-defrag stays, .*: held\.lock $/m)
+  assert.equal(await machine.sh('ls /run/etcd-defrag'), 'held.lock\n')
+  assert.equal(await machine.sh('systemctl is-active by-hand'), 'active\n')
 })
 
 test('another processor is refused before any file is there, also where dpkg is told to go on', {
