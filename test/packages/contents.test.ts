@@ -62,7 +62,9 @@ for (const architecture of architectures)
         [...all].filter(([path]) => !less.includes(path)).sort()
       assert.deepEqual(common(deb, own.deb), common(rpm, own.rpm))
       for (const [path, about] of [...deb, ...rpm])
-        assert.match(about, /^(-rw-r--r--|-rwxr-xr-x|l\S+) root\/root/, path)
+        assert.match(about, /^(-rw-r--r--|-rw-------|-rwxr-xr-x|l\S+) root\/root/, path)
+      const secret = [...deb].filter(([, about]) => about.startsWith('-rw-------')).map(([path]) => path)
+      assert.deepEqual(secret, ['/etc/etcd-defrag/config.yaml']) // it has a row for a password
       const programs = [...deb].filter(([, about]) => about.startsWith('-rwx')).map(([path]) => path)
       assert.deepEqual(programs.sort(), [
         '/usr/lib/etcd-defrag/dist/src/main.js',

@@ -119,6 +119,18 @@ test('a removal in mid-run asks the run to end, waits for it and says so', { ski
   assert.equal((await machine.show('etcd-defrag.service', 'ActiveState'))['ActiveState'], 'inactive')
 })
 
+test("an admin's mode of the configuration, which others may not read at first, survives an upgrade", {
+  skip,
+}, async () => {
+  await using machine = await boot()
+  await apt(machine, 'install', deb.now)
+  const mode = () => machine.sh('stat -c %a /etc/etcd-defrag/config.yaml')
+  assert.equal(await mode(), '600\n')
+  await machine.sh('chmod 0640 /etc/etcd-defrag/config.yaml')
+  await apt(machine, 'install', deb.newer)
+  assert.equal(await mode(), '640\n')
+})
+
 test("a removal names a run that is no unit's, which goes on, and a purge leaves it its lock", {
   skip,
 }, async () => {

@@ -19,10 +19,10 @@ test("an rpm's upgrade and downgrade leave an admin's decisions and configuratio
   }
   const changed = async () =>
     /keep: 3/.test(await machine.read('/etc/etcd-defrag/config.yaml'))
-      ? 'S.5....T.  c /etc/etcd-defrag/config.yaml\n'
+      ? 'SM5....T.  c /etc/etcd-defrag/config.yaml\n'
       : ''
   await upgradeAndBack('enabled, active')
-  await machine.sh('echo "backup-keep: 3" >> /etc/etcd-defrag/config.yaml')
+  await machine.sh('cd /etc/etcd-defrag; echo "backup-keep: 3" >> config.yaml; chmod 0640 config.yaml')
   await machine.sh(
     'systemctl disable --now etcd-defrag.timer; systemctl enable --now etcd-defrag-drill.timer',
   )
@@ -30,6 +30,7 @@ test("an rpm's upgrade and downgrade leave an admin's decisions and configuratio
   assert.equal(await stateOf(machine, 'etcd-defrag-drill.timer'), 'enabled, active')
   await machine.sh('systemctl mask etcd-defrag.timer')
   await upgradeAndBack('masked, inactive')
+  assert.equal(await machine.sh('stat -c %a /etc/etcd-defrag/config.yaml'), '640\n')
 })
 
 test("an admin's preset holds for the rpm, also where a distribution disables everything", {
