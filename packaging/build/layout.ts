@@ -86,7 +86,13 @@ export async function layout({ program, node, addon, version, copyright }: Built
       path: '/usr/lib/systemd/system-preset/50-etcd-defrag.preset',
       file: source('systemd/50-etcd-defrag.preset'),
     },
-    { path: '/etc/etcd-defrag/config.yaml', file: source('packaging/config.yaml'), config: true },
+    // It has a row for a password.
+    {
+      path: '/etc/etcd-defrag/config.yaml',
+      file: source('packaging/config.yaml'),
+      mode: 0o600,
+      config: true,
+    },
     ...documents,
     { path: `${DOC}/copyright`, text: copyright },
     {

@@ -5,11 +5,14 @@ remove_state() {
 		rm -f "/var/lib/etcd-defrag/$file" "/var/lib/etcd-defrag/$file.partial"
 	done
 	rm -f /var/lib/etcd-defrag/.removed
-	rm -f /run/etcd-defrag/*.lock
+	for lock in /run/etcd-defrag/*.lock; do
+		# Without its file, the lock of a run that is under way would keep no other run away.
+		[ ! -f "$lock" ] || flock --nonblock "$lock" rm -f "$lock" || true
+	done
 	for folder in "$@"; do
 		if [ -d "$folder" ] && ! rmdir "$folder" 2>/dev/null; then
 			# shellcheck disable=SC2012 # it is for people to read
-			echo "etcd-defrag: $folder stays, with what is not known to be of this package: $(ls -A "$folder" | tr '\n' ' ')"
+			echo "etcd-defrag: $folder stays, with what is in use or not known to be of this package: $(ls -A "$folder" | tr '\n' ' ')"
 		fi
 	done
 }

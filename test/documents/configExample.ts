@@ -7,7 +7,7 @@ const COLUMNS = 100
 const notes: Readonly<Record<string, string>> = {
   Connection:
     'On a kubeadm, k3s or RKE2 node, and with the etcd of Debian, all of this is found by itself. A certificate and its key are either both given or both found.',
-  Job: 'Durations are written as in Go: 5s, 1m30s, 500ms.',
+  Job: 'Durations are written as in Go: 5s, 1m30s, 500ms. A unit that is stopped has 15 min to end the defragmentation under way. A defrag-timeout of more than 14m takes more: `systemctl edit etcd-defrag` with the two lines "[Service]" and "TimeoutStopSec=", longer than it; and the same for etcd-defrag-daemon, where it is used.',
   Backup:
     'The units may write in /root. For a backup in another folder, which has to be there, open it to them: `systemctl edit etcd-defrag` with the two lines "[Service]" and "ReadWritePaths=/that/folder"; and the same for etcd-defrag-drill and etcd-defrag-daemon, where they are used.',
   Coordination:

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -41,6 +41,8 @@ test('npm pack makes a package that installs and runs, units and configuration b
       /^OnCalendar=Sun \*-\*-\* 04:30:00$/m,
     )
     assert.match(await readFile(join(installed, 'packaging/config.yaml'), 'utf8'), /^#backup-path: /m)
+    for (const example of await readdir(join(root, 'packaging/examples')))
+      await access(join(installed, 'packaging/examples', example))
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -40,3 +40,10 @@ export const replaceRun = (machine: Machine, words: string): Promise<void> =>
     '/etc/systemd/system/etcd-defrag.service.d/slow.conf',
     `[Service]\nExecCondition=\nExecStart=\nExecStart=sh -c '${words}'\n`,
   )
+
+/** What a run by hand leaves on the host while it is at work (src/system/hostLock.ts), beside the lock of one that was killed. */
+export const holdLock = (machine: Machine): Promise<string> =>
+  machine.sh(`mkdir -p /run/etcd-defrag; cd /run/etcd-defrag; echo 1 > killed.lock
+    systemd-run --quiet --unit=by-hand flock /run/etcd-defrag/held.lock \
+      sh -c 'echo "$$$$" > /run/etcd-defrag/held.lock; exec sleep 1000'
+    until [ -s held.lock ]; do sleep 0.1; done; cat held.lock`)

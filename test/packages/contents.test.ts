@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { bundle } from '../../packaging/build/bundle.js'
@@ -62,7 +62,9 @@ for (const architecture of architectures)
         [...all].filter(([path]) => !less.includes(path)).sort()
       assert.deepEqual(common(deb, own.deb), common(rpm, own.rpm))
       for (const [path, about] of [...deb, ...rpm])
-        assert.match(about, /^(-rw-r--r--|-rwxr-xr-x|l\S+) root\/root/, path)
+        assert.match(about, /^(-rw-r--r--|-rw-------|-rwxr-xr-x|l\S+) root\/root/, path)
+      const secret = [...deb].filter(([, about]) => about.startsWith('-rw-------')).map(([path]) => path)
+      assert.deepEqual(secret, ['/etc/etcd-defrag/config.yaml']) // it has a row for a password
       const programs = [...deb].filter(([, about]) => about.startsWith('-rwx')).map(([path]) => path)
       assert.deepEqual(programs.sort(), [
         '/usr/lib/etcd-defrag/dist/src/main.js',
@@ -116,6 +118,38 @@ for (const architecture of architectures)
           await call('readelf', ['--wide', '--sections', join(unpacked.lib, name)]),
           / \.(symtab|debug_info) /,
         )
+    })
+
+    test('are no larger than what was measured, and a little for what is to come', async () => {
+      const files = (await readdir(unpacked.folder, { recursive: true, withFileTypes: true })).filter(entry =>
+        entry.isFile(),
+      )
+      const sizes = await Promise.all(
+        files.map(async ({ parentPath, name }) => {
+          const path = join(parentPath, name)
+          return { path: path.slice(unpacked.folder.length), size: (await stat(path)).size }
+        }),
+      )
+      const below = (folder: string) => {
+        const found = sizes.filter(({ path }) => path.startsWith(folder))
+        return {
+          files: found.length,
+          kilobytes: Math.ceil(found.reduce((sum, { size }) => sum + size, 0) / 1000),
+        }
+      }
+      /** Measured: 50 files of 1660 kB, 297 kB (330 for arm64), 15 of 322. Node is as large as it is published. */
+      const atMost = [
+        ['/usr/lib/etcd-defrag/dist/', 60, 1750],
+        ['/usr/lib/etcd-defrag/lzma.node', 1, 350],
+        ['/usr/share/', 17, 350],
+        ['/usr/lib/systemd/', 8, 15],
+        ['/', 88, 112_000],
+      ] as const
+      for (const [folder, mostFiles, mostKilobytes] of atMost) {
+        const { files, kilobytes } = below(folder)
+        const told = `${folder} has ${files} files of ${kilobytes} kB; ${mostFiles} and ${mostKilobytes} are expected at most`
+        assert.ok(files > 0 && files <= mostFiles && kilobytes <= mostKilobytes, told)
+      }
     })
 
     test('ask dpkg and rpm for just that', async () => {

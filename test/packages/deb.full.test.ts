@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Machine } from '../lab/machine.js'
 import { NEWER, version } from '../lab/packages.js'
-import { apt, boot, deb, isThere, replaceRun, skip, stateOf } from './admin.js'
+import { apt, boot, deb, holdLock, isThere, replaceRun, skip, stateOf } from './admin.js'
+
+/** Takes connections and answers nothing, so that a run waits for as long as it is there. */
+const silentEtcd = (machine: Machine) => {
+  const server = "require('net').createServer(() => {}).listen(2379, '127.0.0.1')"
+  return machine.sh(
+    `systemd-run --unit=silent /usr/lib/etcd-defrag/node -e ${JSON.stringify(server)}; sleep 1`,
+  )
+}
+const patient = ['ETCD_DEFRAG_DIAL_TIMEOUT=10m', 'ETCD_DEFRAG_COMMAND_TIMEOUT=10m']
 
 test("an admin's disable, stop and mask survive upgrade and downgrade, and a timer at work stays so", {
   skip,
@@ -77,13 +87,10 @@ test('an upgrade in mid-run lets the run end by itself, and its report comes fro
 }, async () => {
   await using machine = await boot()
   await apt(machine, 'install', deb.now)
-  // Takes connections and answers nothing, so that the run waits for it.
-  const silent = "require('net').createServer(() => {}).listen(2379, '127.0.0.1')"
-  await machine.sh(`systemd-run --unit=silent /usr/lib/etcd-defrag/node -e ${JSON.stringify(silent)}`)
-  const slow = 'Environment=ETCD_DEFRAG_DIAL_TIMEOUT=12s ETCD_DEFRAG_COMMAND_TIMEOUT=12s'
+  await silentEtcd(machine)
   await machine.write(
     '/etc/systemd/system/etcd-defrag.service.d/slow.conf',
-    `[Service]\nExecCondition=\n${slow} ETCD_DEFRAG_OUTPUT=json\n`,
+    `[Service]\nExecCondition=\nEnvironment=${patient.join(' ')} ETCD_DEFRAG_OUTPUT=json\n`,
   )
   await machine.sh('systemctl daemon-reload; systemctl start --no-block etcd-defrag.service; sleep 2')
   const before = await machine.show('etcd-defrag.service', 'MainPID', 'ActiveState')
@@ -91,6 +98,7 @@ test('an upgrade in mid-run lets the run end by itself, and its report comes fro
   await apt(machine, 'install', deb.newer)
   const during = await machine.show('etcd-defrag.service', 'MainPID', 'ActiveState')
   assert.deepEqual(during, before)
+  await machine.sh('systemctl stop silent')
   await machine.sh('while systemctl is-active etcd-defrag.service | grep -q activating; do sleep 0.2; done')
   const after = await machine.show('etcd-defrag.service', 'Result', 'ExecMainStatus')
   assert.deepEqual(after, { Result: 'exit-code', ExecMainStatus: '69' })
@@ -109,6 +117,34 @@ test('a removal in mid-run asks the run to end, waits for it and says so', { ski
   assert.match(said, /^etcd-defrag: etcd-defrag\.service is at work; it is asked to end/m)
   assert.match(await machine.sh('journalctl -o cat -u etcd-defrag.service'), /^ended in order$/m)
   assert.equal((await machine.show('etcd-defrag.service', 'ActiveState'))['ActiveState'], 'inactive')
+})
+
+test("an admin's mode of the configuration, which others may not read at first, survives an upgrade", {
+  skip,
+}, async () => {
+  await using machine = await boot()
+  await apt(machine, 'install', deb.now)
+  const mode = () => machine.sh('stat -c %a /etc/etcd-defrag/config.yaml')
+  assert.equal(await mode(), '600\n')
+  await machine.sh('chmod 0640 /etc/etcd-defrag/config.yaml')
+  await apt(machine, 'install', deb.newer)
+  assert.equal(await mode(), '640\n')
+})
+
+test("a removal names a run that is no unit's, which goes on, and a purge leaves it its lock", {
+  skip,
+}, async () => {
+  await using machine = await boot()
+  await apt(machine, 'install', deb.now)
+  const holder = (await holdLock(machine)).trim()
+  const said = await apt(machine, 'remove', 'etcd-defrag')
+  assert.match(
+    said,
+    new RegExp(`^etcd-defrag: process ${holder} is in a run that was not started by a unit`, 'm'),
+  )
+  assert.match(await apt(machine, 'purge', 'etcd-defrag'), /\/run\/etcd-defrag stays, .*: held\.lock $/m)
+  assert.equal(await machine.sh('ls /run/etcd-defrag'), 'held.lock\n')
+  assert.equal(await machine.sh('systemctl is-active by-hand'), 'active\n')
 })
 
 test('another processor is refused before any file is there, also where dpkg is told to go on', {

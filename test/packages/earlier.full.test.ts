@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Machine } from '../lab/machine.js'
 import { version } from '../lab/packages.js'
-import { boot, deb, rpm, skip } from './admin.js'
+import { boot, deb, rpm, skip, stateOf } from './admin.js'
 
 const SCRIPT = '/root/etcd-defrag.sh'
 const ETC = '/etc/systemd/system'
@@ -91,4 +92,73 @@ test('the units of an installation with npm are named, and its copy, and the com
   assert.equal(await machine.sh('etcd-defrag --version'), `${version}\n`)
   assert.equal((await machine.execute(['test', '-e', '/usr/lib/node_modules/etcd-defrag'])).code, 1)
   assert.equal((await machine.show('etcd-defrag.timer', 'ActiveState'))['ActiveState'], 'active')
+})
+
+/** As an admin changes a unit, with an editor that runs sed(1). It edits on a terminal only. */
+async function editFull(machine: Machine, unit: string, change: string): Promise<void> {
+  await machine.write('/var/tmp/change', `${change}\n`)
+  await machine.write(
+    '/var/tmp/editor',
+    '#!/bin/sh\nfor last; do :; done\nsed -i -f /var/tmp/change "$last"\n',
+    '0755',
+  )
+  await machine.sh(`SYSTEMD_EDITOR=/var/tmp/editor script -qec 'systemctl edit --full ${unit}' /dev/null`)
+}
+const removal = { deb: 'apt-get -qy remove etcd-defrag', rpm: 'rpm -e etcd-defrag' } as const
+
+for (const format of ['deb', 'rpm'] as const)
+  test(`${format}: units that an admin edited in full are those of the package: kept, not told of, and ended with it`, {
+    skip,
+  }, async () => {
+    await using machine = await boot()
+    await machine.sh(install[format]('now'))
+    await editFull(machine, 'etcd-defrag.timer', 's/02:30/03:45/')
+    const slow = `trap "sleep 2; echo ended in order; exit 0" TERM; sleep 60 \\& wait; /usr/bin/etcd-defrag run`
+    await editFull(
+      machine,
+      'etcd-defrag.service',
+      `s,^ExecStart=.*,ExecStart=sh -c '${slow}',; /^ExecCondition=/d`,
+    )
+    const quiet = await machine.sh(`${install[format]('newer')} 2>&1`)
+    assert.doesNotMatch(quiet, /^etcd-defrag: /m)
+    assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'enabled, active')
+    assert.match(await machine.sh('systemctl list-timers --no-legend etcd-defrag.timer'), /03:45:00/)
+
+    await machine.sh('systemctl start --no-block etcd-defrag.service; sleep 1')
+    const said = await machine.sh(`${removal[format]} 2>&1`)
+    assert.match(said, /^etcd-defrag: etcd-defrag\.service is at work; it is asked to end/m)
+    assert.match(await machine.sh('journalctl -o cat -u etcd-defrag.service'), /^ended in order$/m)
+    assert.equal(await stateOf(machine, 'etcd-defrag.service'), 'static, inactive')
+    assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'disabled, inactive')
+    await machine.reboot()
+    assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'disabled, inactive')
+
+    await machine.sh(install[format]('now'))
+    assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'enabled, active')
+    assert.match(await machine.sh('systemctl list-timers --no-legend etcd-defrag.timer'), /03:45:00/)
+  })
+
+test('an edited timer that was disabled stays so when the package is removed and installed again', {
+  skip,
+}, async () => {
+  await using machine = await boot()
+  await machine.sh(install.deb('now'))
+  await editFull(machine, 'etcd-defrag.timer', 's/02:30/03:45/')
+  await machine.sh('systemctl disable --now etcd-defrag.timer')
+  await machine.sh(removal.deb)
+  await machine.sh(install.deb('now'))
+  assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'disabled, inactive')
+})
+
+test('a timer of the same name that starts a service of another name is an earlier one', {
+  skip,
+}, async () => {
+  await using machine = await boot({
+    [`${ETC}/etcd-maintenance.service`]: `[Service]\nType=oneshot\nExecStart=/bin/sh ${SCRIPT}\n`,
+    [`${ETC}/etcd-defrag.timer`]:
+      '[Timer]\nOnCalendar=*-*-* 01:00:00\nUnit=etcd-maintenance.service\n[Install]\nWantedBy=timers.target\n',
+  })
+  const said = await machine.sh(`${install.deb('now')} 2>&1`)
+  assert.match(said, /^etcd-defrag: {3}\/etc\/systemd\/system\/etcd-defrag\.timer$/m)
+  assert.equal(await stateOf(machine, 'etcd-defrag.timer'), 'disabled, inactive')
 })

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { until } from '../lab/cluster.js'
 import { ControlPlane, type PlaneNode } from '../lab/controlPlane.js'
 import { isRoot } from '../lab/loopDevice.js'
+import type { Machine } from '../lab/machine.js'
 import { first } from '../lab/scene.js'
 import {
   BACKUP,
@@ -20,6 +21,17 @@ import {
 
 const DATA = '/var/lib/etcd'
 const job = ['defragment done', 'defragment done', 'moveLeader done', 'defragment done', 'snapshot done']
+
+/** Sets all timers to the same second, in s since 1970, and gives it; one that is past when the last has it would not fire. */
+async function fireAtOnce(machines: readonly Machine[]): Promise<number> {
+  for (const seconds of [5, 30, 90]) {
+    const soon = Math.ceil(Date.now() / 1000) + seconds
+    const timer = `[Timer]\nOnCalendar=\nOnCalendar=@${soon}`
+    await Promise.all(machines.map(machine => dropIn(machine, 'etcd-defrag.timer', timer)))
+    if (Date.now() / 1000 < soon) return soon
+  }
+  return assert.fail('this machine takes more than a minute to set three timers')
+}
 
 describe('on the nodes of a control plane that have got the package', {
   skip: isRoot ? false : 'booting machines takes root',
@@ -78,13 +90,13 @@ describe('on the nodes of a control plane that have got the package', {
   test('the timers fire on all nodes, and one of them does the job', async () => {
     await plane.moveLeader(nodeAt(2))
     const machines = plane.nodes.map(({ machine }) => machine)
-    const cursors = await Promise.all(machines.map(cursorOf))
-    const soon = Math.ceil(Date.now() / 1000) + 3
+    // A run that begins late sees the record, also where leadership has come to it meanwhile; that of earlier runs is gone.
     await Promise.all(
-      machines.map(machine =>
-        dropIn(machine, 'etcd-defrag.timer', `[Timer]\nOnCalendar=\nOnCalendar=@${soon}`),
-      ),
+      machines.map(machine => machine.write('/etc/etcd-defrag/config.yaml', 'min-uptime: 0s\n')),
     )
+    await plane.etcdctl(['del', '--prefix', '/etcd-defrag/'])
+    const cursors = await Promise.all(machines.map(cursorOf))
+    const soon = await fireAtOnce(machines)
     const told = () =>
       Promise.all(
         machines.map(async (machine, i) => {
@@ -100,8 +112,9 @@ describe('on the nodes of a control plane that have got the package', {
       JSON.stringify(ends),
     )
     const began = ends.map(end => Date.parse(String(end?.['startedAt'])) / 1000 - soon)
-    assert.ok(Math.max(...began) < 5 && Math.min(...began) >= 0, `seconds after the timer: ${began}`)
+    assert.ok(Math.min(...began) >= 0, `seconds after the timer: ${began}`)
     await Promise.all(machines.map(machine => dropIn(machine, 'etcd-defrag.timer', '')))
+    await Promise.all(machines.map(machine => hurry(machine)))
   })
 
   test('the journal has each event with its priority', async () => {
@@ -176,13 +189,20 @@ describe('on the nodes of a control plane that have got the package', {
     await useExample(machine, 'etcd-defrag-failed@.service')
     await machine.sh('systemd-analyze verify etcd-defrag-failed@etcd-defrag.service')
     await machine.write('/etc/etcd-defrag/config.yaml', 'endpoints: http://127.0.0.1:1\n')
-    assert.equal((await startUnit(machine)).code, 1)
     const told = () => machine.journal('etcd-defrag-failed@etcd-defrag.service', '-p', 'crit')
-    await until('the failure is told', async () => (await told()).length > 0)
-    assert.match(
-      first(await told())['MESSAGE'] ?? '',
-      /^etcd-defrag failed on node-1 with exit code 69, see: /,
-    )
+    // Before systemd 251 there is no such variable.
+    for (const older of ['', '[Service]\nUnsetEnvironment=MONITOR_EXIT_STATUS']) {
+      await dropIn(machine, 'etcd-defrag-failed@.service', older)
+      await machine.sh('systemctl reset-failed etcd-defrag') // it has been started too often in these seconds
+      const earlier = (await told()).length
+      assert.equal((await startUnit(machine)).code, 1)
+      await until('the failure is told', async () => (await told()).length > earlier)
+      assert.match(
+        (await told()).at(-1)?.['MESSAGE'] ?? '',
+        /^etcd-defrag failed on node-1 with exit code 69, see: /,
+      )
+    }
+    await dropIn(machine, 'etcd-defrag-failed@.service', '')
     await machine.sh(
       'systemctl reset-failed; rm -r /etc/systemd/system/etcd-defrag.service.d; systemctl daemon-reload',
     )

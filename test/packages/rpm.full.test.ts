@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NEWER, version } from '../lab/packages.js'
-import { boot, isThere, replaceRun, rpm, rpmCommand, skip, stateOf } from './admin.js'
+import { boot, holdLock, isThere, replaceRun, rpm, rpmCommand, skip, stateOf } from './admin.js'
 
 test("an rpm's upgrade and downgrade leave an admin's decisions and configuration alone", {
   skip,
@@ -19,10 +19,10 @@ test("an rpm's upgrade and downgrade leave an admin's decisions and configuratio
   }
   const changed = async () =>
     /keep: 3/.test(await machine.read('/etc/etcd-defrag/config.yaml'))
-      ? 'S.5....T.  c /etc/etcd-defrag/config.yaml\n'
+      ? 'SM5....T.  c /etc/etcd-defrag/config.yaml\n'
       : ''
   await upgradeAndBack('enabled, active')
-  await machine.sh('echo "backup-keep: 3" >> /etc/etcd-defrag/config.yaml')
+  await machine.sh('cd /etc/etcd-defrag; echo "backup-keep: 3" >> config.yaml; chmod 0640 config.yaml')
   await machine.sh(
     'systemctl disable --now etcd-defrag.timer; systemctl enable --now etcd-defrag-drill.timer',
   )
@@ -30,6 +30,7 @@ test("an rpm's upgrade and downgrade leave an admin's decisions and configuratio
   assert.equal(await stateOf(machine, 'etcd-defrag-drill.timer'), 'enabled, active')
   await machine.sh('systemctl mask etcd-defrag.timer')
   await upgradeAndBack('masked, inactive')
+  assert.equal(await machine.sh('stat -c %a /etc/etcd-defrag/config.yaml'), '640\n')
 })
 
 test("an admin's preset holds for the rpm, also where a distribution disables everything", {
@@ -65,6 +66,16 @@ test('an upgrade of the rpm in mid-run leaves the run alone, an erasure asks it 
   const said = await rpmCommand(machine, '-e', 'etcd-defrag')
   assert.match(said, /^etcd-defrag: etcd-defrag\.service is at work; it is asked to end/m)
   assert.match(await machine.sh('journalctl -o cat -u etcd-defrag.service'), /^ended in order$/m)
+})
+
+test("an erasure names a run that is no unit's, which goes on and keeps its lock", { skip }, async () => {
+  await using machine = await boot()
+  await rpmCommand(machine, '-i', rpm.now)
+  const holder = (await holdLock(machine)).trim()
+  const said = await rpmCommand(machine, '-e', 'etcd-defrag')
+  assert.match(said, new RegExp(`^etcd-defrag: process ${holder} is in a run`, 'm'))
+  assert.match(said, /\/run\/etcd-defrag stays, .*: held\.lock $/m)
+  assert.equal(await machine.sh('ls /run/etcd-defrag; systemctl is-active by-hand'), 'held.lock\nactive\n')
 })
 
 test('an rpm for another processor is refused before any file is there', { skip }, async () => {
