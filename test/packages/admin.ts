@@ -34,6 +34,16 @@ export async function stateOf(machine: Machine, unit: string): Promise<string> {
 export const isThere = async (machine: Machine, path: string): Promise<boolean> =>
   (await machine.execute(['test', '-e', path])).code === 0
 
+/** A run that failed, as systemd remembers it. */
+export async function failOnce(machine: Machine): Promise<void> {
+  await replaceRun(machine, 'exit 76')
+  await machine.sh('systemctl daemon-reload; systemctl start etcd-defrag || :')
+  if ((await failedUnits(machine)) === '') throw new Error('the run did not fail')
+}
+
+export const failedUnits = (machine: Machine): Promise<string> =>
+  machine.sh("systemctl list-units --failed --no-legend 'etcd-defrag*'")
+
 /** Has the service run a shell's words instead, on a node without etcd too. */
 export const replaceRun = (machine: Machine, words: string): Promise<void> =>
   machine.write(

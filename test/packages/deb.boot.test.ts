@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { version } from '../lab/packages.js'
-import { apt, boot, deb, isThere, skip, stateOf } from './admin.js'
+import { apt, boot, deb, failedUnits, failOnce, isThere, skip, stateOf } from './admin.js'
 
 const units = ['etcd-defrag.timer', 'etcd-defrag-drill.timer'] as const
 
@@ -30,7 +30,10 @@ test('a removal ends the timers, an installation after it brings back what was, 
     'systemctl disable --now etcd-defrag.timer; systemctl enable --now etcd-defrag-drill.timer',
   )
   await machine.sh('echo "backup-keep: 3" >> /etc/etcd-defrag/config.yaml; echo old > /root/etcd-backup.xz')
+  await failOnce(machine)
   await apt(machine, 'remove', 'etcd-defrag')
+  assert.equal(await failedUnits(machine), '')
+  await machine.sh('rm -r /etc/systemd/system/etcd-defrag.service.d')
   for (const unit of units) assert.match(await stateOf(machine, unit), /inactive$/)
   assert.equal(await isThere(machine, '/usr/lib/etcd-defrag'), false)
   await machine.reboot()
