@@ -1,7 +1,8 @@
 import pino from 'pino'
 import type { Event } from '../model/world.js'
 import { endJson, recordJson, stepJson } from './json.js'
-import { finishing } from './text.js'
+import { finishedText } from './terminal.js'
+import { colorsFor, finishing, stepText, verdictText } from './text.js'
 
 /** sd-daemon(3): a line that begins with <N> gets that priority in the journal. By pino's level numbers. */
 const priorities: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 }
@@ -36,21 +37,18 @@ export function log(fd: number, journal: boolean): (event: Event) => void {
       case 'stepStarted':
         return logger.info(
           { event: event.event, ...stepJson(event.step), because: event.because },
-          `step begins: ${event.step.kind}`,
+          `step begins: ${stepText(event.step)}`,
         )
       case 'stepEnded': {
         const level = { done: 'info', warned: 'warn', unanswered: 'warn', failed: 'error' } as const
-        const { outcome, step } = event.record
+        const { outcome } = event.record
         return logger[level[outcome.kind]](
           { event: event.event, ...recordJson(event.record) },
-          `step ends: ${step.kind} ${outcome.kind}`,
+          `step ends ${outcome.kind}: ${finishedText(event.record)}`,
         )
       }
       case 'waiting':
-        return logger.info(
-          { event: event.event, because: event.because },
-          'waiting for the members to be ready',
-        )
+        return logger.info({ event: event.event, because: event.because }, `waiting: ${event.because}`)
       case 'interrupting':
         return logger.warn(
           { event: event.event, by: event.by, finishing: finishing[event.during?.kind ?? 'none'] },
@@ -58,7 +56,7 @@ export function log(fd: number, journal: boolean): (event: Event) => void {
         )
       case 'ended': {
         const { verdict } = event.report
-        const message = `run ends: ${verdict.kind}`
+        const message = `run ends: ${verdictText(verdict, colorsFor(false))}`
         return logger[verdict.kind === 'failed' ? 'error' : 'info'](
           { event: event.event, ...endJson(event.report) },
           message,

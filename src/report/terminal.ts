@@ -84,18 +84,28 @@ export function terminal(screen: Screen, color: Colors, overwrites = true): (eve
 
 /** A step that is over: its mark, what came of it, how long it took. */
 export function finishedLine(record: StepRecord, color: Colors): string {
+  const marks = {
+    done: color.green('✔'),
+    warned: color.yellow('!'),
+    unanswered: color.yellow('?'),
+    failed: color.red('✘'),
+  } as const
+  return `${marks[record.outcome.kind]} ${finishedText(record)}`
+}
+
+/** The same without its mark. */
+export function finishedText(record: StepRecord): string {
   const took = span(record.tookMs)
   const what = stepText(record.step)
   const { outcome } = record
   switch (outcome.kind) {
     case 'done':
-      return `${color.green('✔')} ${what}${resultText(record)} · ${took}`
+      return `${what}${resultText(record)} · ${took}`
     case 'warned':
-      return `${color.yellow('!')} ${what} · ${sentence(outcome.problem)}`
+      return `${what} · ${sentence(outcome.problem)}`
     case 'unanswered':
-      return `${color.yellow('?')} ${what} · ${sentence(describe(outcome.fault))} · ${took}`
     case 'failed':
-      return `${color.red('✘')} ${what} · ${sentence(describe(outcome.fault))} · ${took}`
+      return `${what} · ${sentence(describe(outcome.fault))} · ${took}`
   }
 }
 
