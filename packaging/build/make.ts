@@ -40,17 +40,17 @@ export type Wanted = Readonly<{
   version?: string
 }>
 
-/** Makes the packages that are wanted, and gives their paths. Throws where a part is not what it was pinned to be. */
-export async function make({ folder, ...wanted }: Wanted): Promise<readonly string[]> {
+/** Makes the packages that are wanted, and says each path. Throws where a part is not what it was pinned to be. */
+export async function make({ folder, ...wanted }: Wanted, say: (line: string) => void): Promise<void> {
   const release = await releaseOf(wanted.version)
   const work = await mkdtemp(join(tmpdir(), 'etcd-defrag-package-'))
   try {
     const program = join(work, 'program')
     const metafile = await bundle(program)
     await mkdir(folder, { recursive: true })
-    const made: string[] = []
     for (const architecture of wanted.architectures) {
       const target = targets[architecture]
+      say(`making the ${wanted.formats.join(' and ')} for ${architecture}`)
       const runtime = await fetchRuntime(target, cacheFolder())
       const addon = join(work, `lzma-${architecture}.node`)
       await addonOf(target, runtime, cacheFolder(), addon)
@@ -64,11 +64,11 @@ export async function make({ folder, ...wanted }: Wanted): Promise<readonly stri
       // Side by side: each compresses on one core, so that the number of cores does not change the result.
       const paths = await Promise.all(wanted.formats.map(format => makers[format]({ ...common, ...words })))
       for (const path of paths) {
-        made.push(join(folder, basename(path)))
-        await copyFile(path, join(folder, basename(path)))
+        const goal = join(folder, basename(path))
+        await copyFile(path, goal)
+        say(goal)
       }
     }
-    return made
   } finally {
     await rm(work, { recursive: true, force: true })
   }

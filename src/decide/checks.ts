@@ -76,7 +76,7 @@ export const checks: readonly Check[] = [
     problem: view =>
       voters(view).length > 1
         ? undefined
-        : 'the cluster has a single voting member, which would be out while it is defragmented; override with --force-single',
+        : 'the cluster has a single voting member, which would be out while it is defragmented; override with --force-single, or force-single: true in the configuration file',
   },
   {
     name: 'versions',
