@@ -13,6 +13,8 @@ export type Incident = Readonly<
           | 'isRemoved'
       }
     | { what: 'leads'; term: number }
+    /** The copy begins, of a file of that size in bytes (etcd: backend/backend.go, `defrag`). */
+    | { what: 'copies'; dbSize: number }
   )
 >
 
@@ -33,7 +35,7 @@ export type Defragmentation = Readonly<{
 }>
 
 /** 3.4 and 3.5 say these in the same words (etcd: v3rpc/maintenance.go, raft/raft.go, embed/etcd.go, embed/serve.go). */
-const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads' | 'isRemoved'>])[] = [
+const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads' | 'isRemoved' | 'copies'>])[] = [
   [/^starting defragment$/, 'defragmentStarts'],
   [/^finished defragment$/, 'defragmentEnds'],
   [/^failed to defragment$/, 'defragmentFails'],
@@ -44,11 +46,12 @@ const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads' | '
 
 export function incidentsOf(member: string, log: string): readonly Incident[] {
   return log.split('\n').flatMap((line): Incident[] => {
-    const { ts, msg = '', 'removed-remote-peer-id': removed } = jsonLine(line)
+    const { ts, msg = '', 'removed-remote-peer-id': removed, 'current-db-size-bytes': size } = jsonLine(line)
     const at = Date.parse(String(ts))
     if (Number.isNaN(at)) return []
     // etcd: membership/cluster.go, `RemoveMember`; every member says it when it applies the change.
     if (msg === 'removed member') return [{ at, member: String(removed), what: 'isRemoved' }]
+    if (msg === 'defragmenting') return [{ at, member, what: 'copies', dbSize: Number(size) }]
     const term = /^[0-9a-f]+ became leader at term (\d+)$/.exec(msg)?.[1]
     if (term !== undefined) return [{ at, member, what: 'leads', term: Number(term) }]
     const what = sayings.find(([pattern]) => pattern.test(msg))?.[1]
@@ -73,7 +76,10 @@ const ends = {
   processStarts: 'cut',
 } as const
 
-/** Every defragmentation, oldest first. One that a kill cut short lasted until the kill. */
+/**
+ * Every defragmentation, oldest first. One that a kill cut short lasted until the kill; it had finished all the same where
+ * the file is smaller when it is copied the next time, since nothing else makes it so: only the log was cut short.
+ */
 export function defragmentationsOf(
   incidents: readonly Incident[],
   outages: readonly Outage[],
@@ -84,8 +90,12 @@ export function defragmentationsOf(
     const own = incidents.slice(i + 1).filter(later => later.member === member)
     const ending = own.find(later => later.what in ends)
     const kill = outages.find(o => o.member === member && o.how === 'killed' && o.from >= from)
-    if (kill !== undefined && kill.from <= (ending?.at ?? Number.POSITIVE_INFINITY))
-      return [{ member, from, until: kill.from, end: 'cut' }]
+    if (kill !== undefined && kill.from <= (ending?.at ?? Number.POSITIVE_INFINITY)) {
+      const [copied, next] = own.flatMap(i => (i.what === 'copies' ? [i] : []))
+      const isSwapped =
+        copied !== undefined && next !== undefined && copied.at <= kill.from && next.dbSize < copied.dbSize
+      return [{ member, from, until: kill.from, end: isSwapped ? 'finished' : 'cut' }]
+    }
     if (ending === undefined) return [{ member, from, until: Number.POSITIVE_INFINITY, end: 'open' }]
     return [{ member, from, until: ending.at, end: ends[ending.what as keyof typeof ends] }]
   })

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Evidence, violations } from '../lab/judge.js'
-import { type Incident, idIn, incidentsOf, leaderAt, type Outage } from '../lab/timeline.js'
+import {
+  defragmentationsOf,
+  type Incident,
+  idIn,
+  incidentsOf,
+  leaderAt,
+  type Outage,
+} from '../lab/timeline.js'
 import { type Told, type ToldStep, toldBy } from '../lab/told.js'
 
 /** Three voters, led by m1; each step at a whole second, a defragmentation lasts 400 ms. */
@@ -221,7 +228,7 @@ describe('the timeline', () => {
       line('2026-01-01T00:00:00.100Z', 'starting an etcd server'),
       line('2026-01-01T00:00:01.100Z', 'a490416cac197e88 became leader at term 2'),
       line('2026-01-01T00:00:02.100123Z', 'starting defragment'),
-      line('2026-01-01T00:00:02.100223Z', 'defragmenting'),
+      '{"ts":"2026-01-01T00:00:02.100223Z","msg":"defragmenting","current-db-size-bytes":24363008}',
       line('2026-01-01T00:00:02.200123Z', 'finished defragment'),
       line('2026-01-01T00:00:03.100Z', 'a490416cac197e88 became follower at term 3'),
       '{"ts":"2026-01-01T00:00:04.100Z","msg":"removed member","local-member-id":"a490416cac197e88","removed-remote-peer-id":"26ba"}',
@@ -234,11 +241,26 @@ describe('the timeline', () => {
         ['processStarts', 100],
         ['leads', 1100],
         ['defragmentStarts', 2100],
+        ['copies', 2100],
         ['defragmentEnds', 2200],
         ['follows', 3100],
         ['isRemoved', 4100],
       ],
     )
+  })
+
+  test('knows a defragmentation whose end was killed before the log had it: the file is smaller from then on', () => {
+    const copies = (at: number, dbSize: number): Incident => ({ at, member: 'm1', what: 'copies', dbSize })
+    const starts = (at: number): Incident => ({ at, member: 'm1', what: 'defragmentStarts' })
+    const kill = out('m1', 0.02, 1, 'killed')
+    for (const [next, end] of [
+      [[starts(2000), copies(2001, 2e6)], 'finished'],
+      [[starts(2000), copies(2001, 24e6)], 'cut'],
+      [[], 'cut'],
+    ] as const) {
+      const [first] = defragmentationsOf([starts(10), copies(11, 24e6), ...next], [kill])
+      assert.deepEqual([first?.end, first?.until], [end, 20])
+    }
   })
 
   test('knows who leads: the highest term, until it is given up or its holder dies', () => {
