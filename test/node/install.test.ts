@@ -35,7 +35,7 @@ test('npm pack makes a package that installs and runs, units and configuration b
       /^OnCalendar=\*-\*-\* 02:30:00$/m,
     )
     const drill = await readFile(join(installed, 'systemd/etcd-defrag-drill.service'), 'utf8')
-    assert.match(drill, /^ExecStart=\/usr\/bin\/etcd-defrag backup drill$/m)
+    assert.match(drill, /^ExecStart=\/usr\/bin\/etcd-defrag backup drill --if-any$/m)
     assert.match(
       await readFile(join(installed, 'systemd/etcd-defrag-drill.timer'), 'utf8'),
       /^OnCalendar=Sun \*-\*-\* 04:30:00$/m,
