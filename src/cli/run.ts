@@ -4,6 +4,8 @@ import type { Policy } from '../model/policy.js'
 import { exitCodeOf } from '../model/verdict.js'
 import type { Event, World } from '../model/world.js'
 import { runJson } from '../report/json.js'
+// Before it begins, as all else: an upgrade takes the files of this program away in mid-run.
+import { colorsFor, summaryText } from '../report/text.js'
 import { run } from '../run.js'
 import { exec } from '../system/exec.js'
 import { hostLock, LOCK_FOLDER } from '../system/hostLock.js'
@@ -19,9 +21,6 @@ export const runCommand: Command = context => runAs(context, policyOf(context.co
 export const createCommand: Command = context => runAs(context, backupOnly(policyOf(context.config)))
 
 async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
-  const isWatched = out.stdout.isTTY === true || out.stderr.isTTY === true
-  // Loaded before it begins, as all else: an upgrade takes the files of this program away in mid-run.
-  const text = isWatched ? await import('../report/text.js') : undefined
   const etcd = await connect(config)
   const tell = politely(unfailing(await listener(out)))
   const world: World = {
@@ -42,9 +41,9 @@ async function runAs({ config, out, stop, version }: Context, policy: Policy): P
   try {
     const report = await run(world, policy, stop)
     if (config.values.output === 'json') out.stdout.write(`${JSON.stringify(runJson(report), null, 2)}\n`)
-    else if (text !== undefined) {
-      const colors = text.colorsFor(out.colors && out.stdout.isTTY === true)
-      out.stdout.write(`${text.summaryText(report, colors)}\n`)
+    else if (out.stdout.isTTY === true || out.stderr.isTTY === true) {
+      const colors = colorsFor(out.colors && out.stdout.isTTY === true)
+      out.stdout.write(`${summaryText(report, colors)}\n`)
     }
     return exitCodeOf(report.verdict)
   } finally {
@@ -76,10 +75,7 @@ const unfailing =
 /** Live lines on a terminal, events as JSON elsewhere. */
 async function listener({ stderr, colors, live, journal }: Console): Promise<(event: Event) => void> {
   if (stderr.isTTY === true) {
-    const [{ terminal }, { colorsFor }] = await Promise.all([
-      import('../report/terminal.js'),
-      import('../report/text.js'),
-    ])
+    const { terminal } = await import('../report/terminal.js')
     return terminal(stderr, colorsFor(colors), live)
   }
   const { log } = await import('../report/log.js')

@@ -1,5 +1,6 @@
-import { readFile, readlink, stat } from 'node:fs/promises'
+import { readlink, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { bootIdOf } from './bootId.js'
 import type { Holder } from './etcd/coordination.js'
 import { LOCK_FOLDER } from './hostLock.js'
 
@@ -10,12 +11,12 @@ import { LOCK_FOLDER } from './hostLock.js'
  */
 export async function ownPlace(): Promise<Holder> {
   const [boot, locks, self] = await Promise.all([
-    readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
+    bootIdOf(),
     stat(LOCK_FOLDER).catch(() => undefined),
     readlink('/proc/self').catch(() => 'unknown'),
   ])
   return {
     by: `process ${self} on host ${hostname()}`,
-    place: boot === '' || locks === undefined ? '' : `${boot.trim()} ${locks.dev}:${locks.ino}`,
+    place: boot === undefined || locks === undefined ? '' : `${boot} ${locks.dev}:${locks.ino}`,
   }
 }

@@ -12,8 +12,7 @@ const MEMORY = '/dev/shm'
 /** Why no such disk can be had here; undefined where it can. */
 export function noMemoryDisk(): string | undefined {
   if (!isRoot) return 'disks of their own for the members take root'
-  const limit = join(BLKIO, 'blkio.throttle.write_bps_device')
-  if (!existsSync(limit) && !existsSync(BLKIO))
+  if (!existsSync(BLKIO))
     return `limits of their own for the members' disks take cgroup v1's blkio controller at ${BLKIO}`
   return undefined
 }
