@@ -129,7 +129,7 @@ describe('a run', { concurrency: 2 }, () => {
       /^step begins: defragment m1$/,
       /^step ends done: defragment m1 · \S+ .iB → \S+ .iB · \S+ m?s$/,
       /^step begins: back up m1 to \/\S+$/,
-      /^step ends done: back up m1 to \/\S+ · \S+ .iB → \S+ .iB, verified · \S+ m?s$/,
+      /^step ends done: back up m1 to \/\S+ · \S+ .iB → \S+ (?:.i)?B, verified · \S+ m?s$/,
       /^run ends: completed$/,
     ]
     for (const [i, { msg }] of events.entries()) assert.match(String(msg), sentences[i] ?? /never/)
