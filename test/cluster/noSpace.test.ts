@@ -63,12 +63,15 @@ for (const suite of suites)
         kept.warnings.join(),
         /there is no lock in etcd to keep other nodes' runs away .*space exceeded/,
       )
-      assert.deepEqual(await alarms(cluster), raised)
+      // Its own try for the lock may have raised others', and none is taken back.
+      const still = await alarms(cluster)
+      for (const alarm of raised) assert.ok(still.includes(alarm), alarm)
 
       const report = await run(cluster)
       assert.equal(report.verdict, 'completed', JSON.stringify(report))
       const [disarm] = report.steps.filter(({ step }: { step: string }) => step === 'disarm')
-      assert.deepEqual([disarm.outcome, disarm.members.length], ['done', raised.length])
+      assert.equal(disarm.outcome, 'done')
+      assert.ok(disarm.members.length >= still.length, JSON.stringify(disarm))
       assert.deepEqual(await alarms(cluster), [])
       assert.equal(await takesWrites(cluster), true)
       // Now that etcd takes writes, the next run knows of this one.

@@ -155,14 +155,15 @@ test('a member that has just started is left to itself for --min-uptime', { time
   const [follower] = await cluster.followers()
   assert.ok(follower)
   await cluster.kill(follower)
-  await cluster.restart(follower)
   const restarted = Date.now()
+  await cluster.restart(follower)
   const run = start([...cluster.flags(await cluster.leader()), ...job, '--min-uptime', '8s'])
-  await run.said(new RegExp(`"event":"waiting","because":"member ${follower.name} started less than 8 s ago`))
+  // On a fast machine the others have just started as well, and the first of them is told.
+  await run.said(/"event":"waiting","because":"member m\d started less than 8 s ago/)
   const report = documentOf(await run.ended)
   assert.equal(report.verdict, 'completed')
   const [touched] = (await cluster.history(restarted)).filter(({ member }) => member === follower.name)
-  assert.ok((touched?.at ?? 0) - restarted > 6_000)
+  assert.ok((touched?.at ?? 0) - restarted > 6_500) // the kernel tells the time of its start to a second
   await until(
     'the record is there',
     async () => (await cluster.etcdctl(['get', '/etcd-defrag/last-run'])) !== '',

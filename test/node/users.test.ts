@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, type LabMember } from '../lab/cluster.js'
 import { documentOf, type Ended, etcdDefrag, type Running, start } from '../lab/command.js'
 import { fragment } from '../lab/fill.js'
+import { begins } from '../lab/scene.js'
 
 type Environment = Readonly<Record<string, string>>
 
@@ -193,7 +194,7 @@ test('over TLS a certificate that names no user of etcd leads to a message that 
 
 describe('a token that expires in the middle of a run', { concurrency: 2 }, () => {
   for (const [what, moment] of [
-    ['before the backup begins', async (running: Running) => running.said(/step begins: snapshot/)],
+    ['before the backup begins', async (running: Running) => running.said(begins('snapshot'))],
     ['while the backup is compressed', async (_: Running, folder: string) => spooled(folder)],
   ] as const)
     test(`is renewed ${what}`, async () => {
