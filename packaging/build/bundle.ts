@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
+import { protocolOf } from './protocol.js'
 import { root } from './source.js'
 
 /** Where the bundled program finds what lies beside it, seen from its folder dist/src (also in an npm package). */
@@ -24,17 +24,16 @@ export async function bundle(folder: string): Promise<Metafile> {
     target: 'node24',
     charset: 'utf8',
     chunkNames: '[name]-[hash]',
-    // The names of functions stay: a stack in a report of a bug is read by people.
+    // The names of functions stay, without the code of `keepNames`: a stack in a report of a bug is read by people.
     minifyWhitespace: true,
     minifySyntax: true,
-    keepNames: true,
     legalComments: 'none', // they are in the copyright file
     // CommonJS packages ask for Node's modules by require, which a module has to make for itself.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
     },
     external: ['*.node'],
-    plugins: [ownAddon, embeddedProtocol, versionsOnly],
+    plugins: [ownAddon, embeddedProtocol, httpWhenUsed, versionsOnly],
     metafile: true,
     logLevel: 'silent',
   })
@@ -74,30 +73,30 @@ const versionsOnly: Plugin = {
 const embeddedProtocol: Plugin = {
   name: 'embedded protocol',
   setup({ onLoad }) {
-    onLoad({ filter: /\/node_modules\/etcd3\/lib\/connection-pool\.js$/ }, async ({ path }) => {
-      const { Root } = createRequire(createRequire(path).resolve('@grpc/proto-loader'))(
-        'protobufjs',
-      ) as Protobuf
-      const file = join(dirname(path), '../proto/rpc.proto')
-      // As @grpc/proto-loader does with etcd3's options (its build/src/util.js, loadProtosWithOptionsSync).
-      const protocol = new Root().loadSync(file, { keepCase: true }).resolveAll().toJSON()
-      return {
-        contents: replaced(
-          await readFile(path, 'utf8'),
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
-          '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
-          `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocol)},`,
-        ),
-      }
-    })
+    onLoad({ filter: /\/node_modules\/etcd3\/lib\/connection-pool\.js$/ }, async ({ path }) => ({
+      contents: replaced(
+        await readFile(path, 'utf8'),
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
+        '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
+        `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocolOf(path))},`,
+      ),
+    }))
   },
 }
 
-type Protobuf = Readonly<{
-  Root: new () => {
-    loadSync(file: string, options: object): { resolveAll(): { toJSON(): object } }
-  }
-}>
+/** grpc-js asks proxies over http, which brings all of Node's web client with it: a tenth of a status' start-up. */
+const httpWhenUsed: Plugin = {
+  name: 'http when used',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/@grpc\/grpc-js\/build\/src\/http_proxy\.js$/ }, async ({ path }) => ({
+      contents: replaced(
+        await readFile(path, 'utf8'),
+        'const http = require("http");',
+        'const http = { request: (...args) => require("http").request(...args) };',
+      ),
+    }))
+  },
+}
 
 function replaced(text: string, what: string, by: string): string {
   const parts = text.split(what)

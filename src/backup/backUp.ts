@@ -50,12 +50,8 @@ export async function backUp(
     const spooled = room >= roomToSpool(request.expectedBytes)
     await using archive = await OwnFile.create(path, 'partial')
     const takenAt = request.now()
-    const received = spooled ? await viaSpool(request, archive) : await asItComes(request, archive)
-    const { content, origin } = received
-    const verifyFrom = request.now()
-    const verified = await verify(request, archive, received)
-    const verifyMs = request.now() - verifyFrom
-    const { contents } = verified
+    const received = await (spooled ? viaSpool(request, archive) : asItComes(request, archive))
+    const { content, origin, verified } = received
     const { revision } = received.inspection
     if (revision < origin.revision) throw tooOld(path, revision, origin.revision)
     const { member, ...about } = request.about
@@ -66,7 +62,7 @@ export async function backUp(
       takenAt: new Date(takenAt).toISOString(),
       member: { ...member, etcdVersion, storageVersion },
       revision,
-      totalKeys: contents.totalKeys,
+      totalKeys: verified.contents.totalKeys,
       content,
       archive: verified.archive,
     }
@@ -85,11 +81,11 @@ export async function backUp(
         sha256: content.sha256,
         archiveSha256: verified.archive.sha256,
         revision,
-        totalKeys: contents.totalKeys,
+        totalKeys: verified.contents.totalKeys,
         spooled,
         snapshotMs: received.snapshotMs,
         compressMs: received.compressMs,
-        verifyMs,
+        verifyMs: received.verifyMs,
       },
       warnings: [...(spooled ? [] : [tooTight(request, room)]), ...said],
     }
@@ -110,11 +106,15 @@ type Received = Readonly<{
   content: Provenance['content']
   origin: SnapshotStream['origin']
   inspection: Inspection
+  verified: Verified
   snapshotMs: number
   compressMs: number
+  /** What verifying took beyond compressing. */
+  verifyMs: number
 }>
+type Verified = Readonly<{ archive: Provenance['archive']; contents: Contents }>
 
-/** At line speed to a file, so that etcd's read transaction is short; compressed afterwards. */
+/** At line speed to a file, so that etcd's read transaction is short; compressed afterwards, and verified as it is written. */
 async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Received> {
   const { now, path } = request
   await using spool = await OwnFile.create(path, 'spool')
@@ -124,25 +124,30 @@ async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Recei
   await writeGathered(spool, receive(request, stream, inspection))
   const content = inspected(path, inspection)
   const compressFrom = now()
-  const told = counted(request, 'compress', content.bytes + TRAILER, spool.read())
-  await compress(told, chunk => archive.write(chunk))
-  return {
-    content,
-    origin: stream.origin,
-    inspection,
-    snapshotMs: compressFrom - snapshotFrom,
-    compressMs: now() - compressFrom,
-  }
+  const told = counted(request, 'compress', () => content.bytes + TRAILER, spool.read())
+  const compressing = archive.fill(write => compress(told, write)).then(now)
+  const verifying = verify(request, archive, content, inspection)
+  await Promise.allSettled([compressing, verifying]) // neither may go on when the other's failure is told
+  const verifyFrom = await compressing
+  const verified = await verifying
+  const snapshotMs = compressFrom - snapshotFrom
+  const compressMs = verifyFrom - compressFrom
+  const verifyMs = now() - verifyFrom
+  return { content, origin: stream.origin, inspection, verified, snapshotMs, compressMs, verifyMs }
 }
 
 async function asItComes(request: BackupRequest, archive: OwnFile): Promise<Received> {
-  const from = request.now()
+  const { now, path } = request
+  const from = now()
   const inspection = new Inspection()
   const stream = await request.open()
   await compress(receive(request, stream, inspection), chunk => archive.write(chunk))
-  const tookMs = request.now() - from
-  const content = inspected(request.path, inspection)
-  return { content, origin: stream.origin, inspection, snapshotMs: tookMs, compressMs: tookMs }
+  const content = inspected(path, inspection)
+  const verifyFrom = now()
+  const tookMs = verifyFrom - from
+  const verified = await verify(request, archive, content, inspection)
+  const times = { snapshotMs: tookMs, compressMs: tookMs, verifyMs: now() - verifyFrom }
+  return { content, origin: stream.origin, inspection, verified, ...times }
 }
 
 async function* receive(
@@ -151,7 +156,7 @@ async function* receive(
   inspection: Inspection,
 ): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of counted(request, 'snapshot', request.expectedBytes, stream.blobs)) {
+    for await (const chunk of counted(request, 'snapshot', () => request.expectedBytes, stream.blobs)) {
       inspection.update(chunk)
       yield chunk
     }
@@ -171,38 +176,42 @@ function inspected(path: string, inspection: Inspection): Provenance['content'] 
 async function verify(
   request: BackupRequest,
   archive: OwnFile,
-  { content, inspection }: Received,
-): Promise<{ archive: Provenance['archive']; contents: Contents }> {
+  content: Provenance['content'],
+  inspection: Inspection,
+): Promise<Verified> {
   const { path } = request
-  const { size } = await archive.handle.stat()
   const unequal = (read: string, cause?: unknown) => {
     const problem = `what was written does not decode to the snapshot received: SHA-256 ${read}, expected ${content.sha256}`
     return new Failure({ kind: 'backup', path, problem }, cause)
   }
   const hash = createHash('sha256')
+  let bytes = 0
   const see = (pass: number) => (chunk: Buffer) => {
-    if (pass === 0) hash.update(chunk)
+    if (pass > 0) return
+    hash.update(chunk)
+    bytes += chunk.length
   }
   for (let pass = 0; pass === 0 || inspection.isUnfinished; pass++) {
     try {
-      for await (const chunk of decompress(counted(request, 'verify', size, archive.read(see(pass)))))
-        inspection.update(chunk)
+      const read = counted(request, 'verify', () => archive.bytes, archive.read(see(pass)))
+      for await (const chunk of decompress(read)) inspection.update(chunk)
     } catch (cause) {
       request.signal.throwIfAborted()
       throw unequal(`nothing (${cause instanceof Error ? cause.message : cause})`, cause)
     }
+    request.tell('verify', bytes, bytes)
     const { content: read, problem } = inspection.endPass()
     if (read.sha256 !== content.sha256) throw unequal(read.sha256)
     if (problem !== undefined) throw new Failure({ kind: 'backup', path, problem })
   }
-  return { archive: { bytes: size, sha256: hash.digest('hex') }, contents: inspection.contents() }
+  return { archive: { bytes, sha256: hash.digest('hex') }, contents: inspection.contents() }
 }
 
-/** Passes chunks on, counts them aloud, and stops when the signal says so. */
+/** Passes chunks on, counts them aloud once their total is known, and stops when the signal says so. */
 async function* counted(
   { signal, tell }: BackupRequest,
   phase: Phase,
-  of: number,
+  of: () => number | undefined,
   source: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
   let bytes = 0
@@ -210,7 +219,8 @@ async function* counted(
     signal.throwIfAborted()
     bytes += chunk.length
     yield chunk
-    tell(phase, bytes, of)
+    const total = of()
+    if (total !== undefined) tell(phase, bytes, total)
   }
 }
 

@@ -37,6 +37,9 @@ export class OwnFile implements AsyncDisposable {
   readonly handle: FileHandle
   #kept = false
   #sinceLook = LOOK_EVERY // the first write looks
+  #written = 0
+  #isGrowing = false
+  #wakeReader = () => {}
 
   private constructor(path: string, handle: FileHandle) {
     this.path = path
@@ -60,14 +63,39 @@ export class OwnFile implements AsyncDisposable {
       if ((await freeBytes(folder)) < (await reserveOf(folder))) throw new OutOfReserve()
     }
     await writeAll(this.handle, chunk)
+    this.#written += chunk.length
+  }
+
+  /** Its size, once it does not grow any more. */
+  get bytes(): number | undefined {
+    return this.#isGrowing ? undefined : this.#written
+  }
+
+  /** As long as `work` goes on writing, one that reads at the same time waits for more at the end. */
+  async fill(work: (write: (chunk: Buffer) => Promise<void>) => Promise<void>): Promise<void> {
+    this.#isGrowing = true
+    try {
+      await work(async chunk => {
+        await this.write(chunk)
+        this.#wakeReader()
+      })
+    } finally {
+      this.#isGrowing = false
+      this.#wakeReader()
+    }
   }
 
   /** From its beginning; `see` gets every piece first. */
   async *read(see: (chunk: Buffer) => void = () => {}): AsyncGenerator<Buffer> {
     const size = 1 << 20
     for (let position = 0; ; ) {
+      const isWhole = !this.#isGrowing // asked before it is read
       const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(size), 0, size, position)
-      if (bytesRead === 0) return
+      if (bytesRead === 0) {
+        if (isWhole) return
+        if (this.#isGrowing) await new Promise<void>(resolve => (this.#wakeReader = resolve))
+        continue
+      }
       position += bytesRead
       const chunk = buffer.subarray(0, bytesRead)
       see(chunk)

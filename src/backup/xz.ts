@@ -4,17 +4,19 @@ import type { Transform } from 'node:stream'
 import lzma from 'lzma-native'
 
 /**
- * Preset 3 on at most two threads: an 8 to 1 archive of Kubernetes-like data in half the time of xz's
- * default, beside an etcd that wants the other cores. Threads also make liblzma write block sizes, without
- * which `xz -T0 -d` decodes on one core only; CRC64 is xz's own default check, lzma-native's is CRC32.
+ * Preset 2 on at most two threads: the archives of Kubernetes-like data are a third larger than those of xz's default, in
+ * a quarter of its CPU time and memory, beside an etcd that wants both (BENCHMARKS.md, Compression). Threads also make
+ * liblzma write block sizes, without which `xz -T0 -d` decodes on one core only.
  */
+export const ENCODING = { preset: 2, threads: Math.min(2, availableParallelism()) } as const
+
 const encoder = () => {
-  const options = { preset: 3 as const, threads: Math.min(2, availableParallelism()), check: CHECK_CRC64 }
+  const options = { ...ENCODING, check: CHECK_CRC64 }
   return lzma.createStream('easyEncoder', options as object) // its types want the name of the check, its code the number
 }
 
 /** lzma_check in liblzma's lzma/check.h. */
-const CHECK_CRC64 = 4
+const CHECK_CRC64 = 4 // xz's own default, which lzma-native's is not
 
 type Sink = (chunk: Buffer) => Promise<void> | void
 

@@ -9,7 +9,7 @@ import { svgOf } from './svg.js'
 /** Measures one part and describes what it was measured on. `command`: what was typed, for whoever repeats it. */
 export async function take(name: PartName, context: Context, command: string): Promise<Report> {
   const { title, about, measure } = partOf(name)
-  const machine = await describeMachine(context.suite)
+  const machine = await describeMachine(context)
   const from = performance.now()
   const takenAt = new Date().toISOString()
   const findings = await measure(context)

@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util'
 import { type Suite, suites } from '../lab/cluster.js'
 import { type Context, GIB, MIB } from './part.js'
 import { type PartName, partNames } from './parts.js'
-import { built } from './tools.js'
 
 /** Bookworm's 3.4 has no etcdutl. */
 const measurable = suites.filter(name => name !== 'bookworm')
@@ -22,7 +21,9 @@ export type Asked = Readonly<{
   names: readonly PartName[]
   writesDocument: boolean
   out: string
-  context: Omit<Context, 'say'>
+  /** Where the packages are, if any. */
+  packages: string
+  context: Omit<Context, 'say' | 'program' | 'packaged'>
 }>
 
 /** Throws an Error with the usage for what it does not understand. */
@@ -49,15 +50,14 @@ export function parse(argv: readonly string[]): Asked {
     names: positionals.length === 0 ? partNames : positionals.filter(isPart),
     writesDocument,
     out: values.out,
+    packages: values.packages,
     context: {
       suite: suiteOf(values.suite),
       size: values.size === undefined ? (isQuick ? 64 * MIB : GIB) : bytesOf(values.size),
       repeat: values.repeat === undefined ? (isQuick ? 1 : 5) : count('--repeat', values.repeat),
       seed: count('--seed', values.seed),
       isQuick,
-      program: built,
       peer: values.peer,
-      packages: values.packages,
     },
   }
 }

@@ -28,7 +28,7 @@ export const compression: Part = {
       const settings = settingsOf(context.isQuick)
       for (let n = 0; n < context.repeat; n++)
         for (const [i, setting] of settings.entries()) {
-          const outcome = await compressed(file, setting)
+          const outcome = await compressed(file, setting, { env: context.packaged?.env })
           sweep[i] = [...(sweep[i] ?? []), outcome]
           context.say(
             `${nameOf(setting)}, ${n + 1} of ${context.repeat}: ${Math.round(outcome.wallMs)} ms, ratio ${outcome.ratio.toFixed(2)}`,

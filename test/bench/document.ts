@@ -37,7 +37,7 @@ function sectionOf(report: Report, pictures: string): string {
   const gib = (bytes: number) => `${Math.round(bytes / 2 ** 30)} GiB`
   const on = [
     `${machine.cpu}, ${machine.cores} cores, ${gib(machine.memoryBytes)}, Linux ${machine.kernel}`,
-    `Node ${machine.node}, etcd ${machine.etcd}, xz ${machine.xz}`,
+    `${machine.program} on Node ${machine.node}, etcd ${machine.etcd}, xz ${machine.xz}`,
     `load ${machine.load} before`,
     `commit ${machine.commit}`,
     `${report.takenAt.slice(0, 10)}, ${Math.round(report.tookMs / 60_000)} min`,

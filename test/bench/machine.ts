@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { availableParallelism, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { programOf, type Suite } from '../lab/cluster.js'
+import { programOf } from '../lab/cluster.js'
+import type { Context } from './part.js'
 
 const run = promisify(execFile)
 
@@ -13,6 +14,8 @@ export type Machine = Readonly<{
   cores: number
   memoryBytes: number
   kernel: string
+  /** What was measured, and the Node that it ran on. */
+  program: string
   node: string
   etcd: string
   xz: string
@@ -23,19 +26,26 @@ export type Machine = Readonly<{
 }>
 
 /** The machine at hand, as it is now. */
-export async function describeMachine(suite: Suite): Promise<Machine> {
-  const [cpus, load, etcd, xz] = await Promise.all([
+export async function describeMachine({
+  suite,
+  program: [node, main],
+  packaged,
+}: Pick<Context, 'suite' | 'program' | 'packaged'>): Promise<Machine> {
+  const [cpus, load, etcd, xz, own, ownNode] = await Promise.all([
     readFile('/proc/cpuinfo', 'utf8'),
     readFile('/proc/loadavg', 'utf8'),
     run(programOf(suite, 'etcd'), ['--version']),
     run('xz', ['--version']),
+    run(node, [main ?? '', '--version']),
+    run(node, ['--version']),
   ])
   return {
     cpu: /^model name\s*: (.*)$/m.exec(cpus)?.[1] ?? process.arch,
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     kernel: release(),
-    node: process.versions.node,
+    program: `${packaged === undefined ? 'built' : 'packaged'} etcd-defrag ${own.stdout.trim()}`,
+    node: ownNode.stdout.trim().replace(/^v/, ''),
     etcd: /etcd Version: (\S+)/.exec(etcd.stdout)?.[1] ?? 'unknown',
     xz: /liblzma (\S+)/.exec(xz.stdout)?.[1] ?? 'unknown',
     commit: await commit(),

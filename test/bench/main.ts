@@ -1,8 +1,10 @@
 import { keep, take } from './bench.js'
 import { parse } from './commandLine.js'
 import { writeDocument } from './document.js'
+import { Packaged } from './packaged.js'
 import { partOf } from './parts.js'
 import { tableText } from './show.js'
+import { built } from './tools.js'
 
 /** `npm run bench`: see `usage`. A signal ends it once the trial under way is over, which leaves nothing behind. */
 const stop = new AbortController()
@@ -17,7 +19,9 @@ const say = (text: string): void => {
 
 try {
   const argv = process.argv.slice(2)
-  const { names, writesDocument, out, context } = parse(argv)
+  const { names, writesDocument, out, packages, context } = parse(argv)
+  await using packaged = await Packaged.of(packages)
+  const program = packaged?.program ?? built
   const command = ['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')
   for (const name of names) {
     const refused = partOf(name).refused?.()
@@ -27,10 +31,14 @@ try {
       continue
     }
     say(`${name}: begins`)
-    const report = await take(name, { ...context, say: text => say(`${name}: ${text}`) }, command)
+    const report = await take(
+      name,
+      { ...context, program, packaged, say: text => say(`${name}: ${text}`) },
+      command,
+    )
     await keep(report, out)
     const { machine, notes, tables } = report
-    const on = `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}, etcd ${machine.etcd}, load ${machine.load}`
+    const on = `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, ${machine.program}, Node ${machine.node}, etcd ${machine.etcd}, load ${machine.load}`
     process.stdout.write(`\n# ${report.title} (${on})\n`)
     for (const table of tables) process.stdout.write(`\n${tableText(table)}\n`)
     for (const note of notes) process.stdout.write(`\n${note}\n`)

@@ -92,7 +92,10 @@ function expectSuccess(job: string, { code, stdout, stderr }: Measured): void {
 }
 
 /** Resident memory after each run, bytes. */
-async function growthOver(runs: number, { suite, seed, say }: Context): Promise<readonly number[]> {
+async function growthOver(
+  runs: number,
+  { suite, seed, program: [node], packaged, say }: Context,
+): Promise<readonly number[]> {
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
@@ -108,7 +111,7 @@ async function growthOver(runs: number, { suite, seed, say }: Context): Promise<
     ...cluster.flags(member),
     ...archive,
   ]
-  const ended = await measured(process.execPath, args, env())
+  const ended = await measured(node, args, { ...env(), ...packaged?.env })
   expectSuccess(`${runs} runs`, ended)
   return JSON.parse(ended.stdout) as number[]
 }

@@ -1,4 +1,5 @@
 import type { Suite } from '../lab/cluster.js'
+import type { Packaged } from './packaged.js'
 import type { Findings } from './report.js'
 import type { Program } from './tools.js'
 
@@ -14,8 +15,8 @@ export type Context = Readonly<{
   program: Program
   /** Another program that does the same, if there is one to measure: ahrtr/etcd-defrag. */
   peer: string | undefined
-  /** Where the packages are, if any. */
-  packages: string
+  /** The package that `program` is from, if there is one. */
+  packaged: Packaged | undefined
   say(text: string): void
 }>
 

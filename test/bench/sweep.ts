@@ -18,7 +18,7 @@ export const nameOf = ({ by, preset, threads, blockBytes }: Setting): string =>
   `${by === 'xz' ? 'xz ' : ''}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
 
 export function settingsOf(isQuick: boolean): readonly Setting[] {
-  const presets = isQuick ? [3] : [0, 1, 2, 3, 4, 5, 6]
+  const presets = isQuick ? [2] : [0, 1, 2, 3, 4, 5, 6]
   const threads = isQuick
     ? [1]
     : [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])]
@@ -36,8 +36,12 @@ export function settingsOf(isQuick: boolean): readonly Setting[] {
 
 const encode = join(import.meta.dirname, 'encode.js')
 
-/** Compresses `file` once. `nice` is how much nicer than the bench it is about it. */
-export async function compressed(file: string, setting: Setting, nice = 0): Promise<Outcome> {
+/** Compresses `file` once. `nice` is how much nicer than the bench it is about it, `env` says which liblzma is bundled. */
+export async function compressed(
+  file: string,
+  setting: Setting,
+  { nice = 0, env = {} }: { nice?: number; env?: Readonly<Record<string, string>> | undefined } = {},
+): Promise<Outcome> {
   const target = `${file}.out`
   const { by, preset, threads, blockBytes } = setting
   const command =
@@ -46,7 +50,7 @@ export async function compressed(file: string, setting: Setting, nice = 0): Prom
         ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
       : [process.execPath, encode, file, target, String(preset), String(threads), String(blockBytes)]
   const [program = '', ...args] = nice === 0 ? command : ['nice', '-n', String(nice), ...command]
-  const ended: Measured = await measured(program, args)
+  const ended: Measured = await measured(program, args, { ...process.env, ...env })
   if (ended.code !== 0) throw new Error(`${nameOf(setting)} ended with ${ended.code}: ${ended.stderr}`)
   const [from, to] = await Promise.all([stat(file), stat(target)])
   await rm(target)

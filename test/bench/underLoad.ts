@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ENCODING } from '../../src/backup/xz.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { longestGap, type Operation } from './gaps.js'
@@ -23,7 +23,7 @@ const IDLE_MS = 5000
 
 /** What compressing with the defaults does to the clients of members on the same machine. */
 export async function underLoad(file: string, context: Context): Promise<readonly UnderLoad[]> {
-  const { suite, seed, repeat, isQuick, say } = context
+  const { suite, seed, repeat, isQuick, packaged, say } = context
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   const all: UnderLoad[] = []
@@ -35,12 +35,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
       await sleep(1000) // its connections are made
       const from = now()
       if (nice === undefined) await sleep(isQuick ? 500 : IDLE_MS)
-      else
-        await compressed(
-          file,
-          { by: 'bundled', preset: 3, threads: Math.min(2, availableParallelism()), blockBytes: 0 },
-          nice,
-        )
+      else await compressed(file, { by: 'bundled', ...ENCODING, blockBytes: 0 }, { nice, env: packaged?.env })
       const until = now()
       const { operations } = await load.end()
       const writes = operations.filter(

@@ -181,6 +181,7 @@ describe('what is shown', () => {
       cores: 2,
       memoryBytes: 2 ** 34,
       kernel: '6',
+      program: 'packaged etcd-defrag 1',
       node: '24',
       etcd: '3.5',
       xz: '5',
@@ -210,7 +211,7 @@ describe('what is shown', () => {
     assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
     assert.match(
       text,
-      /a CPU, 2 cores, 16 GiB, Linux 6; Node 24, etcd 3\.5, xz 5.*commit c; 2026-01-02, 1 min/,
+      /a CPU, 2 cores, 16 GiB, Linux 6; packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5.*commit c; 2026-01-02, 1 min/,
     )
     assert.match(text, /!\[a < b & c\]\(pictures\/p\.svg\)/)
   })

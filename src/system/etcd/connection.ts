@@ -13,10 +13,11 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { noop } from 'cockatiel'
-import { Etcd3, type Services } from 'etcd3'
+import { Etcd3 } from 'etcd3'
 import type { StatusAnswer } from './answers.js'
 import { CallError, translate } from './callError.js'
 import { certificateOfClient, certificateOfServer } from './certificate.js'
+import { type Method, SERVICE_OF } from './methods.js'
 import { MetricsReader } from './metrics.js'
 import { newInStatus, parseSnapshotResponse } from './protobuf.js'
 import type { Tls } from './tls.js'
@@ -31,14 +32,14 @@ export type ConnectionSettings = Readonly<{
 /** The read of `etcdctl endpoint health` (etcd: etcdctl/ctlv3/command/ep_command.go). */
 export const HEALTH = { key: Buffer.from('health'), limit: 1, keys_only: true }
 
-export type Service = keyof typeof Services
 /** `once`: etcd may act on it however the call ends, so it is never sent a second time. */
 type CallKind = 'idempotent' | 'once'
 
 /** Gives the pool's connections as they are: no retry, no circuit breaker, no cast errors. */
 class BareEtcd3 extends Etcd3 {
-  bare<T>(service: Service, use: (client: Client) => T): Promise<T> {
-    return this.pool.withConnection(service as never, ({ client }) =>
+  bare<T>(method: Method | 'snapshot', use: (client: Client) => T): Promise<T> {
+    const service = method === 'snapshot' ? 'Maintenance' : SERVICE_OF[method]
+    return this.pool.withConnection(service, ({ client }) =>
       Promise.resolve(use(client as unknown as Client)),
     )
   }
@@ -84,8 +85,7 @@ export class Connection {
 
   /** One unary call, with the command timeout unless told otherwise. An expired token is renewed for idempotent ones. */
   async call<T>(
-    service: Service,
-    method: string,
+    method: Method,
     payload: object,
     {
       kind = 'idempotent',
@@ -94,25 +94,25 @@ export class Connection {
   ): Promise<T> {
     if (kind === 'once') await this.#renew()
     try {
-      return await this.#unary<T>(service, method, payload, timeoutMs, await this.#metadata())
+      return await this.#unary<T>(method, payload, timeoutMs, await this.#metadata())
     } catch (error) {
       if (!(error instanceof CallError) || !error.tokenExpired) throw error
       this.#token = undefined
       if (kind === 'once' || this.#settings.user === undefined) throw error
-      return this.#unary<T>(service, method, payload, timeoutMs, await this.#metadata())
+      return this.#unary<T>(method, payload, timeoutMs, await this.#metadata())
     }
   }
 
   /** Status, with what etcd 3.6 adds to it. */
   async status(timeoutMs = this.#settings.commandTimeoutMs): Promise<StatusAnswer> {
     const decode = (raw: Buffer, answer: object) => ({ ...answer, ...newInStatus(raw) }) as StatusAnswer
-    return this.#unary('Maintenance', 'status', {}, timeoutMs, await this.#metadata(), decode)
+    return this.#unary('status', {}, timeoutMs, await this.#metadata(), decode)
   }
 
   /** One message to a method that streams both ways, and the first that comes back. */
-  async exchange<T>(service: Service, method: string, payload: object, timeoutMs: number): Promise<T> {
+  async exchange<T>(method: Method, payload: object, timeoutMs: number): Promise<T> {
     const metadata = await this.#metadata()
-    const { promise } = await this.#etcd3.bare(service, client => {
+    const { promise } = await this.#etcd3.bare(method, client => {
       const open = Reflect.get(client, method) as (
         metadata: Metadata,
         options: CallOptions,
@@ -137,7 +137,7 @@ export class Connection {
   async snapshot(): Promise<ClientReadableStream<Buffer>> {
     await this.#renew()
     const metadata = await this.#metadata()
-    return this.#etcd3.bare('Maintenance', client => {
+    return this.#etcd3.bare('snapshot', client => {
       const stream = client.makeServerStreamRequest(
         '/etcdserverpb.Maintenance/Snapshot',
         () => Buffer.alloc(0), // SnapshotRequest has no fields
@@ -154,7 +154,7 @@ export class Connection {
   /** Has an expired token found out and renewed by a call that may be sent twice, before one that may not. */
   async #renew(): Promise<void> {
     if (this.#settings.user === undefined) return
-    await this.call('KV', 'range', HEALTH).catch(() => {}) // the call that follows says what is wrong
+    await this.call('range', HEALTH).catch(() => {}) // the call that follows says what is wrong
   }
 
   close(): void {
@@ -166,13 +166,7 @@ export class Connection {
     const metadata = new Metadata()
     const { user, commandTimeoutMs } = this.#settings
     if (user === undefined) return metadata
-    this.#token ??= this.#unary<{ token: string }>(
-      'Auth',
-      'authenticate',
-      user,
-      commandTimeoutMs,
-      metadata,
-    ).then(
+    this.#token ??= this.#unary<{ token: string }>('authenticate', user, commandTimeoutMs, metadata).then(
       answer => answer.token,
       error => {
         // As etcd's own client does (client/v3/client.go, getToken): a user is no hindrance while authentication is off.
@@ -196,15 +190,14 @@ export class Connection {
   }
 
   async #unary<T>(
-    service: Service,
-    method: string,
+    method: Method,
     payload: object,
     timeoutMs: number,
     metadata: Metadata,
     decode: (raw: Buffer, answer: object) => T = (_, answer) => answer as T,
   ): Promise<T> {
     const { dialTimeoutMs } = this.#settings
-    const answer = await this.#etcd3.bare(service, client => {
+    const answer = await this.#etcd3.bare(method, client => {
       const { promise, resolve, reject } = withResolvers<T>()
       const { path, requestSerialize, responseDeserialize } = definitionOf(client, method)
       const call = client.makeUnaryRequest<object, T>(
@@ -237,7 +230,7 @@ export class Connection {
 }
 
 /** How a method's messages are written and read, by the name that etcd3 knows it under. */
-function definitionOf(client: Client, method: string) {
+function definitionOf(client: Client, method: Method) {
   const { service } = client.constructor as unknown as ServiceClientConstructor
   const definition = Object.values(service).find(({ originalName }) => originalName === method)
   if (definition === undefined) throw new Error(`etcd has no method ${method}`)

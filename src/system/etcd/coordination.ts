@@ -43,7 +43,7 @@ export class EtcdCoordination implements Coordination {
     return failing('Range', async () => {
       const [key, range_end] = [Buffer.from(`${this.#prefix}/`), Buffer.from(`${this.#prefix}0`)] // '0' follows '/'
       const ask = (serializable: boolean) =>
-        this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key, range_end, serializable })
+        this.#etcd.anywhere<RangeAnswer>('range', { key, range_end, serializable })
       // Without a quorum, what one member has applied is better than nothing.
       const { kvs } = await ask(false).catch(() => ask(true))
       const found: Found = new Map(
@@ -63,7 +63,7 @@ export class EtcdCoordination implements Coordination {
 
   resume(): Promise<boolean> {
     return failing('DeleteRange', async () => {
-      const { deleted } = await this.#etcd.anywhere<{ deleted: string }>('KV', 'deleteRange', {
+      const { deleted } = await this.#etcd.anywhere<{ deleted: string }>('deleteRange', {
         key: Buffer.from(this.#key('pause')),
       })
       return deleted !== '0'
@@ -89,7 +89,7 @@ export class EtcdCoordination implements Coordination {
   }: LockRequest): Promise<Extract<ClusterLock, { kind: 'held' | 'busy' }>> {
     const key = Buffer.from(this.#key('lock'))
     // Nothing is written to a store that another run is at, only to find that it is.
-    const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
+    const { kvs } = await this.#etcd.anywhere<RangeAnswer>('range', { key })
     const [present] = kvs
     if (present?.lease === '0')
       throw new CallError(
@@ -105,7 +105,7 @@ export class EtcdCoordination implements Coordination {
     try {
       const value = Buffer.from(JSON.stringify({ ...self, since: new Date().toISOString() }))
       // Sent twice, it finds its own lease.
-      const { succeeded, responses } = await this.#etcd.anywhere<TxnAnswer>('KV', 'txn', {
+      const { succeeded, responses } = await this.#etcd.anywhere<TxnAnswer>('txn', {
         compare: [{ key, result: 'Equal', target: 'Mod', mod_revision: present?.mod_revision ?? '0' }],
         success: [{ request_put: { key, value, lease: lease.id } }],
         failure: [{ request_range: { key } }],
@@ -113,8 +113,7 @@ export class EtcdCoordination implements Coordination {
       const winner = responses[0]?.response_range?.kvs[0]
       if (succeeded || winner?.lease === lease.id) {
         const dead = present?.lease // it would only go on living until its time is over
-        if (dead !== undefined)
-          await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: dead }).catch(() => {})
+        if (dead !== undefined) await this.#etcd.anywhere('leaseRevoke', { ID: dead }).catch(() => {})
         return this.#held(lease)
       }
       await lease.revoke()
@@ -132,7 +131,7 @@ export class EtcdCoordination implements Coordination {
     const key = Buffer.from(this.#key('lock'))
     const confirm = async (): Promise<void> => {
       try {
-        const { kvs } = await this.#etcd.anywhere<RangeAnswer>('KV', 'range', { key })
+        const { kvs } = await this.#etcd.anywhere<RangeAnswer>('range', { key })
         if (kvs[0] === undefined) lose('its key is gone')
         else if (kvs[0].lease !== lease.id) lose(`${holderOf(kvs[0].value).by} has it now`)
       } catch (error) {
@@ -172,7 +171,7 @@ export class EtcdCoordination implements Coordination {
 
   async #put(name: string, value: string): Promise<void> {
     await failing('Put', () =>
-      this.#etcd.anywhere('KV', 'put', { key: Buffer.from(this.#key(name)), value: Buffer.from(value) }),
+      this.#etcd.anywhere('put', { key: Buffer.from(this.#key(name)), value: Buffer.from(value) }),
     )
   }
 }
@@ -193,7 +192,7 @@ class Lease {
 
   async grant(): Promise<void> {
     try {
-      await this.#etcd.anywhere('Lease', 'leaseGrant', { ID: this.id, TTL: Math.ceil(this.ttlMs / 1000) })
+      await this.#etcd.anywhere('leaseGrant', { ID: this.id, TTL: Math.ceil(this.ttlMs / 1000) })
     } catch (error) {
       // The answer to a first sending was lost.
       if (!(error instanceof CallError && /lease already exists/.test(error.message))) throw error
@@ -203,7 +202,7 @@ class Lease {
   async renew(): Promise<void> {
     const from = performance.now()
     try {
-      const { TTL } = await this.#etcd.exchangeAnywhere<{ TTL: string }>('Lease', 'leaseKeepAlive', {
+      const { TTL } = await this.#etcd.exchangeAnywhere<{ TTL: string }>('leaseKeepAlive', {
         ID: this.id,
       })
       if (Number(TTL) > 0) this.#renewedAt = from
@@ -220,7 +219,7 @@ class Lease {
   /** With it goes the lock. Resolves to what went wrong; it expires then. */
   async revoke(): Promise<string | undefined> {
     try {
-      await this.#etcd.anywhere('Lease', 'leaseRevoke', { ID: this.id })
+      await this.#etcd.anywhere('leaseRevoke', { ID: this.id })
       return undefined
     } catch (error) {
       if (!(error instanceof CallError)) throw error

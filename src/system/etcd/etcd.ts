@@ -12,7 +12,8 @@ import {
 import type { Etcd, SnapshotStream } from '../../model/world.js'
 import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './answers.js'
 import { CallError, failing } from './callError.js'
-import { Connection, type ConnectionSettings, HEALTH, type Service } from './connection.js'
+import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
+import type { Method } from './methods.js'
 import { blobsOf, SNAPSHOT_IDLE_MS } from './snapshotStream.js'
 
 export type EtcdSettings = ConnectionSettings &
@@ -91,7 +92,7 @@ export class EtcdCluster implements Etcd {
   async #listMembers(urls: readonly string[]): Promise<boolean> {
     for (const url of urls) {
       try {
-        const answer = await this.#at(url).call<MemberListAnswer>('Cluster', 'memberList', {
+        const answer = await this.#at(url).call<MemberListAnswer>('memberList', {
           linearizable: false,
         })
         if (idOf(answer.header.cluster_id) !== this.#clusterId) continue
@@ -140,7 +141,7 @@ export class EtcdCluster implements Etcd {
     if (member.learner) return { kind: 'notAsked', because: 'a learner serves no linearizable read' }
     const from = performance.now()
     try {
-      await this.#at(url).call('KV', 'range', HEALTH)
+      await this.#at(url).call('range', HEALTH)
     } catch (error) {
       const problem = problemOf(error)
       // Permission is checked after the read index was confirmed, so the member is well.
@@ -153,44 +154,39 @@ export class EtcdCluster implements Etcd {
   async defragment(member: Member): Promise<void> {
     const timeoutMs = this.#settings.defragTimeoutMs
     await this.#once('Defragment', member, url =>
-      this.#at(url).call('Maintenance', 'defragment', {}, { kind: 'once', timeoutMs }),
+      this.#at(url).call('defragment', {}, { kind: 'once', timeoutMs }),
     )
   }
 
   async moveLeader(from: Member, to: MemberId): Promise<void> {
     const payload = { targetID: decimalOf(to) }
     await this.#once('MoveLeader', from, url =>
-      this.#at(url).call('Maintenance', 'moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS }),
+      this.#at(url).call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS }),
     )
   }
 
   async disarm(member: Member): Promise<void> {
     const payload = { action: 'Deactivate', memberID: decimalOf(member.id), alarm: 'Nospace' }
-    await failing('Alarm', () => this.anywhere('Maintenance', 'alarm', payload))
+    await failing('Alarm', () => this.anywhere('alarm', payload))
   }
 
   /** With a lease, which etcd refuses as it refuses a key under NOSPACE (etcd: server/etcdserver/apply.go, `LeaseGrant`). */
   async proveWrite(): Promise<void> {
     const ID = String(randomInt(1, 2 ** 47))
     await failing('LeaseGrant', async () => {
-      await this.anywhere('Lease', 'leaseGrant', { ID, TTL: 5 })
-      await this.anywhere('Lease', 'leaseRevoke', { ID })
+      await this.anywhere('leaseGrant', { ID, TTL: 5 })
+      await this.anywhere('leaseRevoke', { ID })
     })
   }
 
   /** A call that any member answers alike and that may be sent twice, to those that were last seen to answer. */
-  async anywhere<T>(
-    service: Service,
-    method: string,
-    payload: object,
-    timeoutMs = ANYWHERE_TIMEOUT_MS,
-  ): Promise<T> {
-    return this.#tryEach(connection => connection.call<T>(service, method, payload, { timeoutMs }))
+  async anywhere<T>(method: Method, payload: object, timeoutMs = ANYWHERE_TIMEOUT_MS): Promise<T> {
+    return this.#tryEach(connection => connection.call<T>(method, payload, { timeoutMs }))
   }
 
   /** The same for one message of a method that streams both ways. */
-  async exchangeAnywhere<T>(service: Service, method: string, payload: object): Promise<T> {
-    return this.#tryEach(connection => connection.exchange<T>(service, method, payload, ANYWHERE_TIMEOUT_MS))
+  async exchangeAnywhere<T>(method: Method, payload: object): Promise<T> {
+    return this.#tryEach(connection => connection.exchange<T>(method, payload, ANYWHERE_TIMEOUT_MS))
   }
 
   async #tryEach<T>(send: (connection: Connection) => Promise<T>): Promise<T> {

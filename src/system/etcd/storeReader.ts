@@ -87,7 +87,7 @@ export class StoreReader {
   }
 
   #range(payload: object): Promise<RangeAnswer> {
-    return asking('Range', () => this.#connection.call<RangeAnswer>('KV', 'range', payload))
+    return asking('Range', () => this.#connection.call<RangeAnswer>('range', payload))
   }
 
   close(): void {
