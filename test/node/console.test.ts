@@ -68,7 +68,7 @@ describe('a run', { concurrency: 2 }, () => {
       const plain = stripVTControlCharacters(stdout)
       assert.match(plain, /[⠋-⠿] defragment m1 · \d/)
       assert.match(plain, /✔ defragment m1 · [\d.]+ KiB → [\d.]+ KiB · [\d.]+ m?s\r?\n/)
-      assert.match(plain, /✔ back up m1 to \/\S+ · [\d.]+ KiB → \d+ B, verified · [\d.]+ m?s\r?\n/)
+      assert.match(plain, /✔ back up m1 to \/\S+ · [\d.]+ KiB → [\d.]+ (?:KiB|B), verified · [\d.]+ m?s\r?\n/)
       assert.match(plain, /MEMBER +BEFORE +AFTER +RECLAIMED/)
       assert.match(plain, /backup +\/\S+, .*verified, SHA-256 [0-9a-f]{16}…/)
       assert.match(plain, /completed · .* reclaimed from 1 member\r?\n$/)
