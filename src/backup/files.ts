@@ -25,6 +25,9 @@ const underWay = (path: string, owner: string, kind: Kind): string =>
 /** Bytes between two looks at the free disk. */
 const LOOK_EVERY = 4 * 1024 * 1024
 
+/** Bytes of one read(2) of a file of ours. */
+const READ = 256 * 1024
+
 /** The disk has less free than must be left to others. */
 export class OutOfReserve extends Error {
   override readonly name = 'OutOfReserve'
@@ -85,12 +88,12 @@ export class OwnFile implements AsyncDisposable {
     }
   }
 
-  /** From its beginning; `see` gets every piece first. */
+  /** From its beginning, each piece only until the next one is asked for; `see` gets it first. */
   async *read(see: (chunk: Buffer) => void = () => {}): AsyncGenerator<Buffer> {
-    const size = 1 << 20
+    const buffer = Buffer.allocUnsafeSlow(READ)
     for (let position = 0; ; ) {
       const isWhole = !this.#isGrowing // asked before it is read
-      const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(size), 0, size, position)
+      const { bytesRead } = await this.handle.read(buffer, 0, READ, position)
       if (bytesRead === 0) {
         if (isWhole) return
         if (this.#isGrowing) await new Promise<void>(resolve => (this.#wakeReader = resolve))
@@ -137,7 +140,7 @@ const GATHERED = 1024 * 1024
  * than to receive them, and keeps its read transaction open.
  */
 export async function writeGathered(file: OwnFile, source: AsyncIterable<Buffer>): Promise<void> {
-  let [filling, other] = [Buffer.allocUnsafe(GATHERED), Buffer.allocUnsafe(GATHERED)]
+  let [filling, other] = [Buffer.allocUnsafeSlow(GATHERED), Buffer.allocUnsafeSlow(GATHERED)]
   let filled = 0
   let written = Promise.resolve()
   const flush = async () => {

@@ -12,9 +12,8 @@ export type Watch = Readonly<{
   tell?: (pass: number, bytes: number, of: number) => void
 }>
 
-/** Small, so that a decoder that fails has not read much more than it used. */
-const PIECE = 64 * 1024
-const LARGE_PIECE = 1024 * 1024
+/** Bytes of one read(2): of an archive few, so that a decoder that fails has not read much more than it used. */
+const READ = { xz: 64 * 1024, db: 1024 * 1024 }
 
 /** A file with a snapshot in it, open: whatever happens to its name meanwhile, all passes read the same file. */
 export class Archive implements AsyncDisposable {
@@ -85,11 +84,9 @@ export class Archive implements AsyncDisposable {
 
   async *#raw({ signal, tell }: Watch): AsyncGenerator<Buffer> {
     const pass = this.#passes
-    // One buffer for all: the decoder is the only one that may still look at a piece when it asks for the next.
-    const reused = this.kind === 'db' ? Buffer.allocUnsafeSlow(LARGE_PIECE) : undefined
+    const into = Buffer.allocUnsafeSlow(READ[this.kind])
     for (let at = 0; at < this.bytes; ) {
       signal.throwIfAborted()
-      const into = reused ?? Buffer.allocUnsafeSlow(PIECE)
       const { bytesRead } = await this.#handle
         .read(into, 0, Math.min(into.length, this.bytes - at), at)
         .catch(cause => {

@@ -27,6 +27,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   const all: UnderLoad[] = []
+  const { preset, threads, blockSize } = ENCODING
   const ways = isQuick ? [10] : [undefined, 0, 10, 19]
   await using arena = await Arena.of({ suite, members: 3, database, databaseBytes: size })
   for (let n = 0; n < repeat; n++)
@@ -35,7 +36,12 @@ export async function underLoad(file: string, context: Context): Promise<readonl
       await sleep(1000) // its connections are made
       const from = now()
       if (nice === undefined) await sleep(isQuick ? 500 : IDLE_MS)
-      else await compressed(file, { by: 'bundled', ...ENCODING, blockBytes: 0 }, { nice, env: packaged?.env })
+      else
+        await compressed(
+          file,
+          { by: 'bundled', preset, threads, blockBytes: blockSize },
+          { nice, env: packaged?.env },
+        )
       const until = now()
       const { operations } = await load.end()
       const writes = operations.filter(

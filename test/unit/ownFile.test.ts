@@ -9,7 +9,7 @@ const MIB = 1024 * 1024
 
 async function readAll(file: OwnFile): Promise<Buffer> {
   const read: Buffer[] = []
-  for await (const chunk of file.read()) read.push(chunk)
+  for await (const chunk of file.read()) read.push(Buffer.from(chunk))
   return Buffer.concat(read)
 }
 
@@ -31,7 +31,7 @@ describe('a file under way', () => {
     const read: Buffer[] = []
     for await (const chunk of file.read()) {
       if (!isWritten) piecesBefore++
-      read.push(chunk)
+      read.push(Buffer.from(chunk))
     }
     await filling
     assert.ok(piecesBefore > 1, `${piecesBefore} pieces were read before all was written`)

@@ -1,4 +1,5 @@
 import { Damage, type Fail } from './damage.js'
+import { Gathered } from './gathered.js'
 import { eachEntry, type Header, headerOf, LEAF, prefixOf } from './page.js'
 
 /** What matters of a leaf without buckets once its entries are known to be in order. */
@@ -7,7 +8,7 @@ export type Judgement = Readonly<{ count: number; overflow: number; first: numbe
 /** Pages and leaves that may be collected at a time: any page may be free, and its overflow other pages' place. */
 const [LONGEST, MOST_OPEN] = [1024, 4]
 
-type Open = Readonly<{ id: number; header: Header; parts: Buffer[] }>
+type Open = Readonly<{ id: number; header: Header; bytes: number; parts: Gathered }>
 
 /**
  * Looks at leaves in the first pass, when nobody knows yet whether they are in use, and remembers some 20 bytes of each
@@ -21,14 +22,19 @@ export class Judged {
   #firsts = new Float64Array(1024)
   #lasts = new Float64Array(1024)
   #open: Open[] = []
+  readonly #spare = Array.from({ length: MOST_OPEN }, () => new Gathered())
 
   offer(id: number, page: Buffer): void {
     if (this.#open.length > 0) this.#collect(page)
     const header = headerOf(page)
     if (header.flags !== LEAF || header.id !== id) return
     if (header.overflow === 0) this.#judge(id, page, header)
-    else if (header.overflow <= LONGEST && this.#open.length < MOST_OPEN)
-      this.#open.push({ id, header, parts: [Buffer.from(page)] })
+    if (header.overflow === 0 || header.overflow > LONGEST) return
+    const parts = this.#spare.pop()
+    if (parts === undefined) return
+    parts.clear()
+    parts.add(page)
+    this.#open.push({ id, header, bytes: (header.overflow + 1) * page.length, parts })
   }
 
   get(id: number): Judgement | undefined {
@@ -42,12 +48,13 @@ export class Judged {
   }
 
   #collect(page: Buffer): void {
-    const copy = Buffer.from(page)
-    for (const { id, header, parts } of this.#open) {
-      parts.push(copy)
-      if (parts.length > header.overflow) this.#judge(id, Buffer.concat(parts), header)
+    for (const { id, header, bytes, parts } of this.#open) {
+      parts.add(page)
+      if (parts.length < bytes) continue
+      this.#judge(id, parts.bytes, header)
+      this.#spare.push(parts)
     }
-    this.#open = this.#open.filter(({ header, parts }) => parts.length <= header.overflow)
+    this.#open = this.#open.filter(({ bytes, parts }) => parts.length < bytes)
   }
 
   #judge(id: number, page: Buffer, { count, overflow }: Header): void {

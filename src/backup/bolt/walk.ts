@@ -2,6 +2,7 @@ import type { Contents } from '../../model/backup.js'
 import { PageCache } from './cache.js'
 import { Damage } from './damage.js'
 import { Fingerprint } from './fingerprint.js'
+import { Gathered } from './gathered.js'
 import { Judged } from './judged.js'
 import { type Meta, readMeta } from './meta.js'
 import { Pages } from './pages.js'
@@ -20,7 +21,7 @@ export type WalkOptions = Readonly<{
 const MIB = 1024 * 1024
 /** A value of etcd is some MiB at most (--max-request-bytes); this is a bound for memory. */
 const LARGEST_PAGE = 256 * MIB
-type Long = Readonly<{ id: number; claimed: Claimed; parts: Buffer[] }>
+type Long = Readonly<{ id: number; claimed: Claimed; bytes: number }>
 
 /** etcd's SHA-256 behind the pages of a snapshot. */
 const [SECTOR, TRAILER] = [512, 32]
@@ -44,6 +45,7 @@ export class Walk {
   /** Wanted pages that may be in the cache. */
   #ready: number[] = []
   #long: Long | undefined
+  readonly #parts = new Gathered()
 
   constructor(options: WalkOptions = {}) {
     this.#options = options
@@ -165,15 +167,20 @@ export class Walk {
         page.length,
         `it should go on for ${bytes} bytes, more than etcd ever stores at once`,
       )
-    if (claimed.header.overflow > 0) this.#long = { id, claimed, parts: [Buffer.from(page)] }
-    else this.#visit(tree, id, page, claimed)
+    if (claimed.header.overflow === 0) {
+      this.#visit(tree, id, page, claimed)
+      return
+    }
+    this.#long = { id, claimed, bytes }
+    this.#parts.clear()
+    this.#parts.add(page)
   }
 
-  #goOn(long: Long, page: Buffer): void {
-    long.parts.push(Buffer.from(page))
-    if (long.parts.length <= long.claimed.header.overflow || this.#tree === undefined) return
+  #goOn({ id, claimed, bytes }: Long, page: Buffer): void {
+    this.#parts.add(page)
+    if (this.#parts.length < bytes || this.#tree === undefined) return
     this.#long = undefined
-    this.#visit(this.#tree, long.id, Buffer.concat(long.parts), long.claimed)
+    this.#visit(this.#tree, id, this.#parts.bytes, claimed)
   }
 
   #visit(tree: Tree, id: number, page: Buffer, claimed: Claimed): void {

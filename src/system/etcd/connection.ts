@@ -74,7 +74,7 @@ export class Connection {
         'grpc.enable_retries': 0,
         'grpc.initial_reconnect_backoff_ms': 100,
         'grpc.max_reconnect_backoff_ms': 1000,
-        'grpc-node.flow_control_window': 1 << 20, // 8 instead of 12 s for a snapshot of 1.2 GB
+        'grpc-node.flow_control_window': 1 << 22, // a snapshot takes a tenth longer with 1 MiB, and half as long again with 64 KiB
         'grpc.max_receive_message_length': -1,
         ...(serverName === undefined
           ? {}

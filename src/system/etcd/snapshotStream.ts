@@ -14,23 +14,21 @@ export async function* blobsOf(
   failure: (error: unknown) => Failure,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  let idle: NodeJS.Timeout | undefined
   let stalled = false
-  const watch = () => {
-    clearTimeout(idle)
-    idle = setTimeout(() => {
-      stalled = true
-      stream.cancel()
-    }, SNAPSHOT_IDLE_MS)
-  }
+  let isTaken = true // while the caller is busy with a blob, the silence is not the member's
+  const idle = setTimeout(() => {
+    if (!isTaken) return idle.refresh()
+    stalled = true
+    return stream.cancel()
+  }, SNAPSHOT_IDLE_MS)
   const stop = () => stream.cancel()
   signal.addEventListener('abort', stop)
   try {
-    watch()
     for await (const blob of stream) {
-      clearTimeout(idle) // while the caller is busy with it, the silence is not the member's
+      isTaken = false
       yield blob as Buffer
-      watch()
+      isTaken = true
+      idle.refresh()
     }
   } catch (error) {
     signal.throwIfAborted()
