@@ -138,8 +138,11 @@ async function inEtcd(
         : []),
     ],
     confirm: async () => {
-      if (lock.kind === 'held') await lock.confirm()
-      const now = await pauseNow(await recall(coordination))
+      const [memory] = await Promise.all([
+        recall(coordination),
+        lock.kind === 'held' ? lock.confirm() : undefined,
+      ])
+      const now = await pauseNow(memory)
       if (now !== undefined) paused.abort(`a pause: ${now.because}`)
     },
     leave: async run => {

@@ -1,17 +1,12 @@
 #!/usr/bin/env node
 import { fstatSync, readFileSync } from 'node:fs'
 import process from 'node:process'
-import { setFlagsFromString } from 'node:v8'
 
 /** The only file that touches `process`: arguments, signals, streams, exit code. */
 process.title = 'etcd-defrag' // a password on the command line is not for everybody who can run ps
 
 // grpc-js names the host in TLS even where it is an IP address; Node warns of that on every connection.
 if (process.noDeprecation !== true) process.noDeprecation = true // read-only where --no-deprecation said it before
-
-// What is young is collected after each MiB instead of 16, and with it the memory of a snapshot's blobs, which V8 leaves out
-// of its count until there are 64 MiB of them (V8: src/heap/heap.h, kExternalAllocationSoftLimit).
-setFlagsFromString('--semi-space-growth-factor=1')
 
 const stop = new AbortController()
 let taken: ((signal: string) => void) | undefined

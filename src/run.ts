@@ -15,7 +15,7 @@ import type { Verdict } from './model/verdict.js'
 import type { World } from './model/world.js'
 
 /** Between two looks: at members that seem to be ready, at a clock, and at members that are not ready yet. */
-const pollMs = (check: string): number => (check === 'calm' ? 20 : isHarmless(check) ? 500 : 100)
+const pollMs = (check: string): number => (check === 'calm' ? 10 : isHarmless(check) ? 500 : 100)
 
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.

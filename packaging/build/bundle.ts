@@ -33,7 +33,7 @@ export async function bundle(folder: string): Promise<Metafile> {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
     },
     external: ['*.node'],
-    plugins: [ownAddon, embeddedProtocol, httpWhenUsed, versionsOnly],
+    plugins: [ownAddon, embeddedProtocol, noDescriptors, httpWhenUsed, segmenterWhenUsed, versionsOnly],
     metafile: true,
     logLevel: 'silent',
   })
@@ -45,18 +45,9 @@ export async function bundle(folder: string): Promise<Metafile> {
 }
 
 /** lzma-native looks for the file that fits the machine; here there is one. */
-const ownAddon: Plugin = {
-  name: 'own addon',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/node_modules\/lzma-native\/index\.js$/ }, async ({ path }) => ({
-      contents: replaced(
-        await readFile(path, 'utf8'),
-        "require('node-gyp-build')(__dirname)",
-        `require('${ADDON}')`,
-      ),
-    }))
-  },
-}
+const ownAddon = rewriting('own addon', /\/node_modules\/lzma-native\/index\.js$/, [
+  ["require('node-gyp-build')(__dirname)", `require('${ADDON}')`],
+])
 
 /** Packages that tell their version read it from their manifest, with all that npm wants to know of them. */
 const versionsOnly: Plugin = {
@@ -70,32 +61,59 @@ const versionsOnly: Plugin = {
 }
 
 /** etcd3 reads its protocol from a file; here it is read now, into what the parser would have made of it. */
-const embeddedProtocol: Plugin = {
-  name: 'embedded protocol',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/node_modules\/etcd3\/lib\/connection-pool\.js$/ }, async ({ path }) => ({
-      contents: replaced(
-        await readFile(path, 'utf8'),
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
-        '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
-        `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocolOf(path))},`,
-      ),
-    }))
-  },
-}
+const embeddedProtocol = rewriting('embedded protocol', /\/node_modules\/etcd3\/lib\/connection-pool\.js$/, [
+  [
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
+    '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
+    `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocolOf(join(root, 'node_modules/etcd3')))},`,
+  ],
+])
 
-/** grpc-js asks proxies over http, which brings all of Node's web client with it: a tenth of a status' start-up. */
-const httpWhenUsed: Plugin = {
-  name: 'http when used',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/node_modules\/@grpc\/grpc-js\/build\/src\/http_proxy\.js$/ }, async ({ path }) => ({
-      contents: replaced(
-        await readFile(path, 'utf8'),
-        'const http = require("http");',
-        'const http = { request: (...args) => require("http").request(...args) };',
-      ),
-    }))
-  },
+/** grpc-js asks proxies over http, which brings all of Node's web client with it. */
+const httpWhenUsed = rewriting('http when used', /\/@grpc\/grpc-js\/build\/src\/http_proxy\.js$/, [
+  [
+    'const http = require("http");',
+    'const http = { request: (...args) => require("http").request(...args) };',
+  ],
+])
+
+/** What texts are cut into characters with takes as long to make as it takes bare Node to start. */
+const segmenter = [
+  'const segmenter = new Intl.Segmenter();',
+  'let made; const segmenter = { segment: text => (made ??= new Intl.Segmenter()).segment(text) };',
+] as const
+const segmenterWhenUsed = rewriting('segmenter when used', /\/node_modules\/string-width\/index\.js$/, [
+  segmenter,
+])
+
+/** Only servers that tell others of their protocol (gRPC reflection) look at descriptors of it, which each start would make. */
+const noDescriptors = rewriting('no descriptors', /\/@grpc\/proto-loader\/build\/src\/index\.js$/, [
+  ['const descriptor = require("protobufjs/ext/descriptor");', ''],
+  ["const descriptorList = root.toDescriptor('proto3').file;", ''],
+  [
+    'const bufferList = descriptorList.map(value => Buffer.from(descriptor.FileDescriptorProto.encode(value).finish()));',
+    'const bufferList = [];',
+  ],
+  ["const messageDescriptor = message.toDescriptor('proto3');", ''],
+  ['type: messageDescriptor.$type.toObject(messageDescriptor, descriptorOptions)', 'type: {}'],
+  ["const enumDescriptor = enumType.toDescriptor('proto3');", ''],
+  ['type: enumDescriptor.$type.toObject(enumDescriptor, descriptorOptions)', 'type: {}'],
+])
+
+/** Files of packages with parts of their text replaced, each of which is there once. */
+function rewriting(
+  name: string,
+  filter: RegExp,
+  parts: readonly (readonly [what: string, by: string])[],
+): Plugin {
+  return {
+    name,
+    setup({ onLoad }) {
+      onLoad({ filter }, async ({ path }) => ({
+        contents: parts.reduce((text, [what, by]) => replaced(text, what, by), await readFile(path, 'utf8')),
+      }))
+    },
+  }
 }
 
 function replaced(text: string, what: string, by: string): string {

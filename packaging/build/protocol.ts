@@ -1,16 +1,15 @@
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { SERVICE_OF } from '../../src/system/etcd/methods.js'
 
 /**
  * The part of etcd's protocol that the program calls, as protobufjs writes it in JSON: each start makes a definition of
- * every message, and most of them would never be sent. Throws where the protocol has no such method.
+ * every message, and most of them would never be sent. `etcd3` is its folder. Throws where there is no such method.
  */
-export function protocolOf(connectionPool: string): object {
-  const { Root } = createRequire(createRequire(connectionPool).resolve('@grpc/proto-loader'))(
-    'protobufjs',
-  ) as Readonly<{ Root: new () => Root }>
-  const file = join(dirname(connectionPool), '../proto/rpc.proto')
+export function protocolOf(etcd3: string): object {
+  const loader = createRequire(join(etcd3, 'package.json')).resolve('@grpc/proto-loader')
+  const { Root } = createRequire(loader)('protobufjs') as Readonly<{ Root: new () => Root }>
+  const file = join(etcd3, 'proto/rpc.proto')
   // As @grpc/proto-loader does with etcd3's options (its build/src/util.js, loadProtosWithOptionsSync).
   const root = new Root().loadSync(file, { keepCase: true }).resolveAll()
   const kept = new Set<Part>()

@@ -4,6 +4,7 @@ import { type FileHandle, open as openFile } from 'node:fs/promises'
 import type { Checksum } from '../model/backup.js'
 import { Failure } from '../model/fault.js'
 import { isMeta } from './bolt/meta.js'
+import { collectOften } from './collectOften.js'
 import { decompress, XzDamage } from './xz.js'
 
 /** How reading is watched: `tell` hears how many bytes of the file the pass has read, and of how many. */
@@ -67,6 +68,7 @@ export class Archive implements AsyncDisposable {
    * an `archive` fault where it cannot be read or decoded, with where that is.
    */
   async *pass(watch: Watch): AsyncGenerator<Buffer> {
+    collectOften()
     this.#passes += 1
     if (this.kind === 'db') {
       yield* this.#raw(watch)

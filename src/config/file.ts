@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import { optionNames, options } from './options.js'
-import { configFailure, didYouMean, type Source } from './sources.js'
+import { configFailure, type Source } from './sources.js'
 
 /**
  * The configuration file: a YAML map from option names to values. A missing file is an empty one unless
@@ -12,41 +10,7 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
     if (cause.code === 'ENOENT' && !required) return undefined
     throw configFailure(file, `cannot be read (${cause.code})`, cause)
   })
-  if (text === undefined) return {}
-
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const at = (node: Node | null | undefined) => `${file}:${lines.linePos(node?.range?.[0] ?? 0).line}`
-  const [broken] = document.errors
-  if (broken !== undefined)
-    throw configFailure(`${file}:${lines.linePos(broken.pos[0]).line}`, `is not YAML: ${broken.message}`)
-  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null))
-    return {}
-  if (!isMap(document.contents))
-    throw configFailure(at(document.contents), 'expected lines such as "backup-path: /root/etcd-backup.xz"')
-
-  const known = optionNames.filter(name => !('notInFile' in options[name]))
-  const found: Source = {}
-  for (const { key, value } of document.contents.items) {
-    const node = key as Node // of a parsed document, every key is one
-    const word = isScalar(key) ? String(key.value) : String(key)
-    const name = known.find(candidate => candidate === word)
-    if (name === undefined) {
-      throw configFailure(at(node), `${JSON.stringify(word)} is no option${hintFor(word, known)}`)
-    }
-    const texts = isSeq(value) && name === 'endpoints' ? value.items.map(scalarText) : [scalarText(value)]
-    if (texts.includes(undefined)) throw configFailure(`${at(node)} ${name}`, 'expected a single value')
-    if (isScalar(value) && value.value === null) continue // "name:" with nothing behind it
-    Object.assign(found, { [name]: { text: texts.join(','), where: `${at(node)} ${name}` } })
-  }
-  return found
-}
-
-const scalarText = (node: unknown): string | undefined =>
-  isScalar(node) ? String(node.source ?? node.value) : undefined
-
-/** A switch is written as it is, not as its flag: `trim: false`. */
-function hintFor(word: string, known: readonly string[]): string {
-  const plain = known.find(name => word === `no-${name}`)
-  return plain === undefined ? didYouMean(word, known) : `; did you mean "${plain}: false"?`
+  if (text === undefined || !/^\s*[^#\s]/m.test(text)) return {} // as it is installed, all of it comments
+  const { optionsIn } = await import('./fileSyntax.js')
+  return optionsIn(file, text)
 }

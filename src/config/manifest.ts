@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { parse } from 'yaml'
 
 /** etcd's flags without their dashes, with paths as the host sees them. */
 export type EtcdFlags = Readonly<Record<string, string>>
@@ -48,6 +47,7 @@ export async function readManifest(file: string): Promise<Manifest | undefined> 
     throw new Error(`${file}: cannot be read (${error.code})`)
   })
   if (text === undefined) return undefined
+  const { parse } = await import('yaml') // there is something to read
   let pod: Pod | null
   try {
     pod = parse(text) as Pod | null

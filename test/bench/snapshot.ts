@@ -27,7 +27,7 @@ type Taker = Readonly<{
   take(arena: Arena, member: LabMember, file: string): Promise<Readonly<{ ended: Measured; fileAt: number }>>
 }>
 
-const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Taker] => [
+const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Taker, Taker] => [
   {
     name: 'etcd-defrag backup create',
     async take({ cluster }, member, file) {
@@ -50,32 +50,49 @@ const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Tak
       return { ended, fileAt: ended.endedAt }
     },
   },
+  {
+    name: 'the stream alone',
+    async take({ cluster: { client } }, member) {
+      const tls = client === undefined ? [] : [client.ca, client.cert, client.key]
+      const ended = await measured(program, [streamAlone, member.clientUrl, ...tls], env())
+      if (ended.code !== 0) throw new Error(ended.stderr)
+      return { ended, fileAt: ended.endedAt }
+    },
+  },
 ]
+
+const streamAlone = join(import.meta.dirname, 'streamAlone.js')
 
 export const snapshot: Part = {
   title: 'The snapshot',
   about:
-    'One member with mutual TLS and no load; both tools one after the other, each time from the same database. `open`: from `sending database snapshot to client` to `successfully sent` in the member’s log. Ours includes the running SHA-256, the walk through the database and the spool on disk; CPU is that of the process until the snapshot is a file, start-up included, and what etcd used in the meantime.',
+    'One member with mutual TLS and no load; the tools one after the other, each time from the same database. `open`: from `sending database snapshot to client` to `successfully sent` in the member’s log. Ours includes the running SHA-256, the walk through the database and the spool on disk; CPU is that of the process until the snapshot is a file, start-up included, and what etcd used in the meantime. `the stream alone` takes etcd’s blobs over the same gRPC and lets go of them: no tool on it can be faster.',
   async measure(context) {
     const { suite, size, seed, repeat, say } = context
     const database = await databaseOf({ suite, bytes: size, seed }, say)
-    const both = takers(context)
+    const tools = takers(context)
     await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
     const all: Taken[] = []
     for (let n = 0; n < repeat; n++)
-      for (const taker of inTurn(both, n)) {
+      for (const taker of inTurn(tools, n)) {
         const taken = await takenBy(taker, arena)
         all.push(taken)
         say(`${taken.tool}, ${n + 1} of ${repeat}: open for ${taken.openMs} ms`)
       }
-    const of = (index: 0 | 1) => all.filter(({ tool }) => tool === both[index].name)
-    const [ours, theirs] = [of(0), of(1)]
+    const of = (index: 0 | 1 | 2) => all.filter(({ tool }) => tool === tools[index].name)
+    const [ours, theirs, alone] = [of(0), of(1), of(2)]
     return {
       tables: [
         {
           title: `A snapshot of ${sizeName(size)}: medians (and ranges)`,
           columns,
-          rows: [rowOf(ours), rowOf(theirs), ratioRow(ours, theirs)],
+          rows: [
+            rowOf(ours),
+            rowOf(theirs),
+            rowOf(alone),
+            ratioRow('ours by theirs, in pairs', ours, theirs),
+            ratioRow('the stream alone by theirs, in pairs', alone, theirs),
+          ],
         },
       ],
       plots: [
@@ -84,8 +101,8 @@ export const snapshot: Part = {
           title: 'A snapshot: time open and CPU, per GiB',
           x: { label: '', scale: 'linear', names: ['call open', 'CPU of the client', 'CPU of etcd'] },
           y: { label: 'ms per GiB', scale: 'linear' },
-          series: [ours, theirs].map((taken, i) => ({
-            name: both[i]?.name ?? '',
+          series: [ours, theirs, alone].map((taken, i) => ({
+            name: tools[i]?.name ?? '',
             isLine: false,
             points: perGib.map((per, x) => {
               const { median, min, max } = summaryOf(taken.map(per))
@@ -130,8 +147,8 @@ const rowOf = (taken: readonly Taken[]): Cell[] => [
   bytes(taken.map(each => each.bytes)),
 ]
 
-const ratioRow = (ours: readonly Taken[], theirs: readonly Taken[]): Cell[] => [
-  'ours by theirs, in pairs',
+const ratioRow = (name: string, ours: readonly Taken[], theirs: readonly Taken[]): Cell[] => [
+  name,
   ...measures.map(of => figure('ratio', ratiosOf(ours.map(of), theirs.map(of)))),
   '',
 ]

@@ -237,12 +237,10 @@ function definitionOf(client: Client, method: Method) {
   return definition
 }
 
-function credentialsFor(url: string, tls: Tls): ChannelCredentials {
-  if (!url.startsWith('https://')) return credentials.createInsecure()
-  return credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null, {
-    rejectUnauthorized: !tls.skipVerify,
-  })
-}
+const credentialsFor = (url: string, { context, skipVerify }: Tls): ChannelCredentials =>
+  url.startsWith('https://')
+    ? credentials.createFromSecureContext(context(), { rejectUnauthorized: !skipVerify })
+    : credentials.createInsecure()
 
 /** Promise.withResolvers, which Node has from 22 on. */
 function withResolvers<T>(): {

@@ -53,7 +53,16 @@ export class EtcdCluster implements Etcd {
 
   async #observe(): Promise<ClusterView> {
     const { endpoints } = this.#settings
-    const greetings = await Promise.all(endpoints.map(url => this.#greet(url)))
+    const greeting = Promise.all(endpoints.map(url => this.#greet(url)))
+    const list = () => {
+      const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
+      return this.#listMembers([...asked].filter(url => this.#answering.has(url)))
+    }
+    // Nobody is known at the first look; later on, there is no need to wait for those that were seen to answer.
+    const [greetings, hasList] = await Promise.all([
+      greeting,
+      this.#members.length === 0 ? greeting.then(list) : list(),
+    ])
     const said = greetings
       .map(({ problem }, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
       .join('; ')
@@ -63,8 +72,6 @@ export class EtcdCluster implements Etcd {
         check: 'oneCluster',
         problem: `--endpoints names more than one cluster: ${greetings.map(({ cluster, problem }, i) => `${endpoints[i]} is of ${cluster ?? problem}`).join('; ')}`,
       })
-    const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
-    const hasList = await this.#listMembers([...asked].filter(url => this.#answering.has(url)))
     if (!hasList && this.#members.length === 0)
       throw new Failure({ kind: 'refused', check: 'reachable', problem: `etcd cannot be reached: ${said}` })
     this.#local ??=
@@ -110,7 +117,11 @@ export class EtcdCluster implements Etcd {
     const problems: string[] = []
     for (const url of urls) {
       try {
-        const answer = await this.#at(url).status()
+        const [answer, read, metrics] = await Promise.all([
+          this.#at(url).status(),
+          this.#read(member, url),
+          this.#at(url).metrics.read(),
+        ])
         const id = idOf(answer.header.member_id)
         if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
           problems.push(
@@ -119,8 +130,7 @@ export class EtcdCluster implements Etcd {
           continue
         }
         this.#answering.set(url, id)
-        // Asked last, since the read may have taken long and what is decided on must be of now.
-        const [read, metrics] = await Promise.all([this.#read(member, url), this.#at(url).metrics.read()])
+        // Asked once more, since the read may have taken long and what is decided on must be of now.
         const status = statusOf(await this.#at(url).status())
         return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {

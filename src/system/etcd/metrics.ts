@@ -52,7 +52,7 @@ export class MetricsReader {
   }
 
   async #get(): Promise<IncomingMessage> {
-    const { ca, cert, key, skipVerify, serverName } = this.#tls
+    const { context, skipVerify, serverName } = this.#tls
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     if (!this.#url.startsWith('https://')) {
       const http = await import('node:http') // with it comes all of Node's web client, a tenth of a status' start-up
@@ -62,9 +62,7 @@ export class MetricsReader {
       agent: this.#agent,
       signal,
       rejectUnauthorized: !skipVerify,
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
+      secureContext: context(),
       ...(serverName === undefined ? {} : { servername: serverName }),
     }
     return answerTo(get(`${this.#url}/metrics`, settings))

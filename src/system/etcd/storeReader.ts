@@ -2,6 +2,7 @@ import type { MemberStatus } from '../../model/member.js'
 import { statusOf } from './answers.js'
 import { CallError, failing } from './callError.js'
 import { Connection } from './connection.js'
+import { tlsOf } from './tls.js'
 
 type RangeAnswer = Readonly<{
   header: Readonly<{ revision: string; member_id: string }>
@@ -27,7 +28,8 @@ export class StoreReader {
   readonly #connection: Connection
 
   constructor(socket: string, user?: User) {
-    const tls = { ca: undefined, cert: undefined, key: undefined, skipVerify: false, serverName: undefined }
+    const none = { ca: undefined, cert: undefined, key: undefined, serverName: undefined }
+    const tls = tlsOf({ ...none, skipVerify: false })
     const settings = { tls, user, dialTimeoutMs: 2_000, commandTimeoutMs: TIMEOUT_MS }
     this.#connection = new Connection(`unix:${socket}`, settings)
   }

@@ -1,10 +1,12 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import { Failure } from '../../model/fault.js'
 
-/** What a connection is secured with, as read. */
+/** What connections are secured with. */
 export type Tls = Readonly<{
-  ca: Buffer | undefined
+  /** One for all connections, since each takes a while, and none where there is none with TLS. */
+  context(): SecureContext
   cert: Buffer | undefined
   key: Buffer | undefined
   skipVerify: boolean
@@ -48,7 +50,20 @@ export async function loadTls(
         problem: `${key} is not the key of the certificate ${cert}`,
       })
   }
-  return { ca, cert: certificate, key: privateKey, skipVerify, serverName }
+  return tlsOf({ ca, cert: certificate, key: privateKey, skipVerify, serverName })
+}
+
+/** The same of what was read. */
+export function tlsOf({ ca, ...tls }: Omit<Tls, 'context'> & { readonly ca: Buffer | undefined }): Tls {
+  const { cert, key } = tls
+  let made: SecureContext | undefined
+  const context = () =>
+    (made ??= createSecureContext({
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    }))
+  return { ...tls, context }
 }
 
 async function contentOf(option: string, file: string | undefined): Promise<Buffer | undefined> {
