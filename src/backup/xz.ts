@@ -51,8 +51,7 @@ export class XzDamage extends Error {
 const PIECE = 16 * 1024
 
 /**
- * Decodes a .xz container, or several one behind the other as `xz -d` does; each piece that comes of it holds only until
- * the next one is asked for. Throws `XzDamage` where it is damaged, cut
+ * Decodes a .xz container, or several one behind the other as `xz -d` does. Throws `XzDamage` where it is damaged, cut
  * off or followed by what is no .xz.
  */
 export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -60,21 +59,12 @@ export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator
   const options = { memlimit: DECODER_MEMORY, flags: CONCATENATED }
   const decoder = lzma.createStream('streamDecoder', options as object) as unknown as Transform & Counters
   try {
-    for await (const chunk of through(decoder, inPieces(source))) {
-      yield chunk
-      release(chunk.buffer, chunk.length)
-    }
+    yield* through(decoder, inPieces(source))
   } catch (error) {
     if (!(error instanceof Error && error.name.startsWith('LZMA_'))) throw error
     const problem = problems[error.name] ?? `the xz stream cannot be decoded (${error.name})`
     throw new XzDamage(problem, decoder.totalIn(), decoder.totalOut(), error)
   }
-}
-
-/** Gives a buffer's memory back at once, where it is all of it, instead of after some 64 MiB more; Node 20 cannot. */
-function release(buffer: ArrayBufferLike, length: number): void {
-  const { transfer } = buffer as { transfer?: (length: number) => void }
-  if (length === buffer.byteLength) transfer?.call(buffer, 0)
 }
 
 async function* inPieces(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -22,7 +22,7 @@ export function settingsOf(isQuick: boolean): readonly Setting[] {
   const threads = isQuick
     ? [1]
     : [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])]
-  const blocks = isQuick ? [0] : [0, 1, 4, 16]
+  const blocks = isQuick ? [0] : [0, 4]
   const bundled = presets.flatMap(preset =>
     threads.flatMap(count =>
       blocks.map(mib => ({ by: 'bundled', preset, threads: count, blockBytes: mib * MIB }) as const),
