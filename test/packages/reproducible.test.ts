@@ -20,7 +20,15 @@ test('packages built elsewhere, later, with another mask, time zone and language
     // A copy, so that its files have other times and another order in their folders.
     const tree = join(folder, 'elsewhere')
     await mkdir(join(tree, 'dist'), { recursive: true })
-    for (const name of ['package.json', 'LICENSE', 'src', 'systemd', 'packaging', 'dist/packaging'])
+    for (const name of [
+      'package.json',
+      'LICENSE',
+      'src',
+      'systemd',
+      'packaging',
+      'dist/packaging',
+      'dist/src',
+    ])
       await cp(join(root, name), join(tree, name), { recursive: true })
     await symlink(join(root, 'node_modules'), join(tree, 'node_modules'))
     const build = 'umask 077; exec "$0" dist/packaging/build/main.js --fast --folder made'

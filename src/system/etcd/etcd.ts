@@ -30,6 +30,8 @@ const notSent = { mayHaveRun: false, timedOut: false }
 /** raft gives a transfer up after one election timeout, 1 s by default; the call itself would go on polling. */
 const MOVE_TIMEOUT_MS = 5_000
 
+type Greeting = Readonly<{ problem?: string; cluster?: string; isForeign: boolean }>
+
 /** The cluster behind `settings.endpoints`. Throws a `config` fault when the credentials do not fit together. */
 export class EtcdCluster implements Etcd {
   readonly #settings: EtcdSettings
@@ -53,27 +55,17 @@ export class EtcdCluster implements Etcd {
 
   async #observe(): Promise<ClusterView> {
     const { endpoints } = this.#settings
+    const isFirst = this.#members.length === 0
     const greeting = Promise.all(endpoints.map(url => this.#greet(url)))
-    const list = () => {
-      const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
-      return this.#listMembers([...asked].filter(url => this.#answering.has(url)))
-    }
     // Nobody is known at the first look; later on, there is no need to wait for those that were seen to answer.
-    const [greetings, hasList] = await Promise.all([
-      greeting,
-      this.#members.length === 0 ? greeting.then(list) : list(),
-    ])
-    const said = greetings
-      .map(({ problem }, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
-      .join('; ')
-    if (this.#members.length === 0 && greetings.some(({ isForeign }) => isForeign))
-      throw new Failure({
-        kind: 'refused',
-        check: 'oneCluster',
-        problem: `--endpoints names more than one cluster: ${greetings.map(({ cluster, problem }, i) => `${endpoints[i]} is of ${cluster ?? problem}`).join('; ')}`,
-      })
-    if (!hasList && this.#members.length === 0)
-      throw new Failure({ kind: 'refused', check: 'reachable', problem: `etcd cannot be reached: ${said}` })
+    if (isFirst) refuseTwoClusters(endpoints, await greeting)
+    const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
+    const listing = this.#listMembers([...asked].filter(url => this.#answering.has(url)))
+    const [greetings, hasList] = await Promise.all([greeting, listing])
+    if (isFirst && !hasList) {
+      const said = greetings.map(({ problem }, i) => `${endpoints[i]}: ${problem ?? 'gives no member list'}`)
+      throw refused('reachable', `etcd cannot be reached: ${said.join('; ')}`)
+    }
     this.#local ??=
       this.#answering.get(endpoints[0]) ?? this.#members.find(m => m.clientUrls.includes(endpoints[0]))?.id
     const members = await Promise.all(this.#members.map(member => this.probe(member)))
@@ -81,7 +73,7 @@ export class EtcdCluster implements Etcd {
   }
 
   /** Learns which member answers at an endpoint; what is in the way otherwise. */
-  async #greet(url: string): Promise<{ problem?: string; cluster?: string; isForeign: boolean }> {
+  async #greet(url: string): Promise<Greeting> {
     try {
       const answer = await this.#at(url).status()
       const cluster = idOf(answer.header.cluster_id)
@@ -117,11 +109,9 @@ export class EtcdCluster implements Etcd {
     const problems: string[] = []
     for (const url of urls) {
       try {
-        const [answer, read, metrics] = await Promise.all([
-          this.#at(url).status(),
-          this.#read(member, url),
-          this.#at(url).metrics.read(),
-        ])
+        const at = this.#at(url)
+        const all = [at.status(), this.#read(member, url), at.metrics.read()] as const
+        const [answer, read, metrics] = await Promise.all(all)
         const id = idOf(answer.header.member_id)
         if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
           problems.push(
@@ -131,7 +121,7 @@ export class EtcdCluster implements Etcd {
         }
         this.#answering.set(url, id)
         // Asked once more, since the read may have taken long and what is decided on must be of now.
-        const status = statusOf(await this.#at(url).status())
+        const status = statusOf(await at.status())
         return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {
         problems.push(`${url}: ${problemOf(error)}`)
@@ -284,6 +274,14 @@ function snapshotFailure(from: Member, url: string, error: unknown): Failure {
   const problem = `member ${labelOf(from)} at ${url}: ${problemOf(error)}`
   return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, ...notSent }, error)
 }
+
+function refuseTwoClusters(endpoints: readonly string[], greetings: readonly Greeting[]): void {
+  if (!greetings.some(({ isForeign }) => isForeign)) return
+  const clusters = greetings.map(({ cluster, problem }, i) => `${endpoints[i]} is of ${cluster ?? problem}`)
+  throw refused('oneCluster', `--endpoints names more than one cluster: ${clusters.join('; ')}`)
+}
+
+const refused = (check: string, problem: string) => new Failure({ kind: 'refused', check, problem })
 
 /** Waits for the promise no longer than until the signal is aborted; every call in it has a deadline of its own. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
