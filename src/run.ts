@@ -14,8 +14,9 @@ import type { Reign } from './model/step.js'
 import type { Verdict } from './model/verdict.js'
 import type { World } from './model/world.js'
 
-/** Between two looks: at members that seem to be ready, at a clock, and at members that are not ready yet. */
-const pollMs = (check: string): number => (check === 'calm' ? 10 : isHarmless(check) ? 500 : 100)
+/** Between two looks: at members that seem to be ready, for a moment, at a clock, and at members that are not ready yet. */
+const pollMs = (check: string, sinceStepMs: number): number =>
+  check === 'calm' ? (sinceStepMs < 1_000 ? 10 : 100) : isHarmless(check) ? 500 : 100
 
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
@@ -67,7 +68,7 @@ async function follow(
 ): Promise<Verdict> {
   const paused = pausedBy(await world.nodePause(), 'node', world.now())
   if (paused !== undefined) return paused
-  let calmLooks = 0
+  let [calmLooks, calmSince] = [0, 0]
   let reign: Reign | undefined
   let changingSince: number | undefined
   let stepEndedAt = world.now()
@@ -76,7 +77,9 @@ async function follow(
     signal.throwIfAborted()
     const lookedAt = world.now() // what is given up on is seen once more, though we were asleep until the time was over
     const view = await world.etcd.observe(signal)
-    calmLooks = course.after !== undefined && isCalm(course.after, view) ? calmLooks + 1 : 1
+    const isStillCalm = calmLooks > 0 && course.after !== undefined && isCalm(course.after, view)
+    calmLooks = isStillCalm ? calmLooks + 1 : 1
+    if (!isStillCalm) calmSince = lookedAt
     course.after = view
     if (course.before === undefined) {
       course.before = view
@@ -87,6 +90,7 @@ async function follow(
     if (course.hold?.isLocked === false) reign ??= reignAt(view)
     const decision = decide(view, course.progress, policy, {
       calmLooks,
+      calmMs: lookedAt - calmSince,
       sinceStepMs: world.now() - stepEndedAt,
       earlier: course.memory.lastRun?.paces ?? [],
       reign,
@@ -100,7 +104,7 @@ async function follow(
         waiting === undefined || isHarmless(waiting.check) !== isHarmless(check) ? world.now() : waiting.since
       waiting = { since, check, because }
       if (lookedAt - waiting.since < decision.patienceMs) {
-        await world.sleep(pollMs(check))
+        await world.sleep(pollMs(check, world.now() - stepEndedAt))
         continue
       }
     }

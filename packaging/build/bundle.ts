@@ -12,6 +12,8 @@ const ADDON = '../../lzma.node'
  * dependency is no longer what the replacements below know.
  */
 export async function bundle(folder: string): Promise<Metafile> {
+  const changes = rewritings()
+  const left = new Set(changes)
   const { metafile } = await build({
     absWorkingDir: root,
     preserveSymlinks: true, // the paths of modules get into the bundle: only those within the tree
@@ -33,10 +35,12 @@ export async function bundle(folder: string): Promise<Metafile> {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
     },
     external: ['*.node'],
-    plugins: [ownAddon, embeddedProtocol, noDescriptors, httpWhenUsed, segmenterWhenUsed, versionsOnly],
+    plugins: [...changes.map(change => rewriting(change, () => left.delete(change))), versionsOnly],
     metafile: true,
     logLevel: 'silent',
   })
+  const [unused] = left
+  if (unused !== undefined) throw new Error(`no file is ${unused.file} any more`)
   const main = join(folder, 'main.js')
   const text = await readFile(main, 'utf8')
   if (!text.startsWith('#!/usr/bin/env node\n')) throw new Error('src/main.ts no longer begins with #!')
@@ -44,10 +48,74 @@ export async function bundle(folder: string): Promise<Metafile> {
   return metafile
 }
 
-/** lzma-native looks for the file that fits the machine; here there is one. */
-const ownAddon = rewriting('own addon', /\/node_modules\/lzma-native\/index\.js$/, [
-  ["require('node-gyp-build')(__dirname)", `require('${ADDON}')`],
-])
+/** A file of a package with parts of its text replaced, each of which is there once. */
+type Rewriting = Readonly<{ file: RegExp; parts: readonly (readonly [what: string, by: string])[] }>
+
+const rewritings = (): readonly Rewriting[] => [
+  {
+    // It looks for the file that fits the machine; here there is one.
+    file: /\/node_modules\/lzma-native\/index\.js$/,
+    parts: [["require('node-gyp-build')(__dirname)", `require('${ADDON}')`]],
+  },
+  {
+    // etcd3 reads its protocol from a file; here it is read now, into what the parser would have made of it.
+    file: /\/node_modules\/etcd3\/lib\/connection-pool\.js$/,
+    parts: [
+      [
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
+        '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
+        `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocolOf(join(root, 'node_modules/etcd3')))},`,
+      ],
+    ],
+  },
+  {
+    // Only servers that tell others of their protocol (gRPC reflection) look at descriptors, which each start would make.
+    file: /\/@grpc\/proto-loader\/build\/src\/index\.js$/,
+    parts: [
+      ['const descriptor = require("protobufjs/ext/descriptor");', ''],
+      ["const descriptorList = root.toDescriptor('proto3').file;", ''],
+      [
+        'const bufferList = descriptorList.map(value => Buffer.from(descriptor.FileDescriptorProto.encode(value).finish()));',
+        'const bufferList = [];',
+      ],
+      ["const messageDescriptor = message.toDescriptor('proto3');", ''],
+      ['type: messageDescriptor.$type.toObject(messageDescriptor, descriptorOptions)', 'type: {}'],
+      ["const enumDescriptor = enumType.toDescriptor('proto3');", ''],
+      ['type: enumDescriptor.$type.toObject(enumDescriptor, descriptorOptions)', 'type: {}'],
+    ],
+  },
+  {
+    // Proxies are asked over http, which brings all of Node's web client with it.
+    file: /\/@grpc\/grpc-js\/build\/src\/http_proxy\.js$/,
+    parts: [
+      [
+        'const http = require("http");',
+        'const http = { request: (...args) => require("http").request(...args) };',
+      ],
+    ],
+  },
+  {
+    // What texts are cut into characters with takes as long to make as it takes bare Node to start.
+    file: /\/node_modules\/string-width\/index\.js$/,
+    parts: [
+      [
+        'const segmenter = new Intl.Segmenter();',
+        'let made; const segmenter = { segment: text => (made ??= new Intl.Segmenter()).segment(text) };',
+      ],
+    ],
+  },
+]
+
+const rewriting = ({ file, parts }: Rewriting, used: () => void): Plugin => ({
+  name: String(file),
+  setup({ onLoad }) {
+    onLoad({ filter: file }, async ({ path }) => {
+      used()
+      const text = await readFile(path, 'utf8')
+      return { contents: parts.reduce((changed, [what, by]) => replaced(changed, what, by), text) }
+    })
+  },
+})
 
 /** Packages that tell their version read it from their manifest, with all that npm wants to know of them. */
 const versionsOnly: Plugin = {
@@ -58,62 +126,6 @@ const versionsOnly: Plugin = {
       return { contents: JSON.stringify({ name, version }), loader: 'json' }
     })
   },
-}
-
-/** etcd3 reads its protocol from a file; here it is read now, into what the parser would have made of it. */
-const embeddedProtocol = rewriting('embedded protocol', /\/node_modules\/etcd3\/lib\/connection-pool\.js$/, [
-  [
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is etcd3's template
-    '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`,',
-    `(0, proto_loader_1.fromJSON)(${JSON.stringify(protocolOf(join(root, 'node_modules/etcd3')))},`,
-  ],
-])
-
-/** grpc-js asks proxies over http, which brings all of Node's web client with it. */
-const httpWhenUsed = rewriting('http when used', /\/@grpc\/grpc-js\/build\/src\/http_proxy\.js$/, [
-  [
-    'const http = require("http");',
-    'const http = { request: (...args) => require("http").request(...args) };',
-  ],
-])
-
-/** What texts are cut into characters with takes as long to make as it takes bare Node to start. */
-const segmenter = [
-  'const segmenter = new Intl.Segmenter();',
-  'let made; const segmenter = { segment: text => (made ??= new Intl.Segmenter()).segment(text) };',
-] as const
-const segmenterWhenUsed = rewriting('segmenter when used', /\/node_modules\/string-width\/index\.js$/, [
-  segmenter,
-])
-
-/** Only servers that tell others of their protocol (gRPC reflection) look at descriptors of it, which each start would make. */
-const noDescriptors = rewriting('no descriptors', /\/@grpc\/proto-loader\/build\/src\/index\.js$/, [
-  ['const descriptor = require("protobufjs/ext/descriptor");', ''],
-  ["const descriptorList = root.toDescriptor('proto3').file;", ''],
-  [
-    'const bufferList = descriptorList.map(value => Buffer.from(descriptor.FileDescriptorProto.encode(value).finish()));',
-    'const bufferList = [];',
-  ],
-  ["const messageDescriptor = message.toDescriptor('proto3');", ''],
-  ['type: messageDescriptor.$type.toObject(messageDescriptor, descriptorOptions)', 'type: {}'],
-  ["const enumDescriptor = enumType.toDescriptor('proto3');", ''],
-  ['type: enumDescriptor.$type.toObject(enumDescriptor, descriptorOptions)', 'type: {}'],
-])
-
-/** Files of packages with parts of their text replaced, each of which is there once. */
-function rewriting(
-  name: string,
-  filter: RegExp,
-  parts: readonly (readonly [what: string, by: string])[],
-): Plugin {
-  return {
-    name,
-    setup({ onLoad }) {
-      onLoad({ filter }, async ({ path }) => ({
-        contents: parts.reduce((text, [what, by]) => replaced(text, what, by), await readFile(path, 'utf8')),
-      }))
-    },
-  }
 }
 
 function replaced(text: string, what: string, by: string): string {

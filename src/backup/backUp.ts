@@ -126,10 +126,16 @@ async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Recei
   await writeGathered(spool, receive(request, stream, inspection))
   const content = inspected(path, inspection)
   const compressFrom = now()
-  const told = counted(request, 'compress', () => content.bytes + TRAILER, spool.read())
-  const compressing = archive.fill(write => compress(told, write)).then(now)
-  const verifying = verify(request, archive, content, inspection)
-  await Promise.allSettled([compressing, verifying]) // neither may go on when the other's failure is told
+  const broken = new AbortController()
+  const either = { ...request, signal: AbortSignal.any([request.signal, broken.signal]) }
+  const breakOff = (error: unknown) => {
+    broken.abort(error) // the first failure ends the other half, and is the one that is told
+    throw broken.signal.reason
+  }
+  const told = counted(either, 'compress', () => content.bytes + TRAILER, spool.read())
+  const compressing = archive.fill(write => compress(told, write)).then(now, breakOff)
+  const verifying = verify(either, archive, content, inspection).catch(breakOff)
+  await Promise.allSettled([compressing, verifying])
   const verifyFrom = await compressing
   const verified = await verifying
   const snapshotMs = compressFrom - snapshotFrom

@@ -44,8 +44,8 @@ export const coordinationOf = ({ values }: Config, etcd: EtcdCluster): EtcdCoord
 const MAX_LAG = 1000n
 const MAX_MOVES = 5
 const CALM_LOOKS = 3
-/** About a second: a Defragment whose connection broke may begin a moment later. */
-const CALM_LOOKS_AFTER_DOUBT = 30
+/** A Defragment whose connection broke may begin a moment later. */
+const CALM_AFTER_DOUBT_MS = 1_000
 
 export const policyOf = ({ values }: Config): Policy =>
   Object.freeze({
@@ -73,7 +73,7 @@ export const policyOf = ({ values }: Config): Policy =>
     maxLag: MAX_LAG,
     maxMoves: MAX_MOVES,
     calmLooks: CALM_LOOKS,
-    calmLooksAfterDoubt: CALM_LOOKS_AFTER_DOUBT,
+    calmAfterDoubtMs: CALM_AFTER_DOUBT_MS,
     settleTimeoutMs: values['settle-timeout'],
   })
 

@@ -10,7 +10,7 @@ export async function readConfigFile(file: string, required: boolean): Promise<S
     if (cause.code === 'ENOENT' && !required) return undefined
     throw configFailure(file, `cannot be read (${cause.code})`, cause)
   })
-  if (text === undefined || !/^\s*[^#\s]/m.test(text)) return {} // as it is installed, all of it comments
+  if (text === undefined || !/^[^\S\n]*[^#\s]/m.test(text)) return {} // as it is installed, all of it comments
   const { optionsIn } = await import('./fileSyntax.js')
   return optionsIn(file, text)
 }

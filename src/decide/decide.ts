@@ -22,6 +22,7 @@ type Rule = (
 /** Nothing to wait for, nothing known from before; the starting point of a plan. */
 export const undisturbed: Circumstances = {
   calmLooks: Number.POSITIVE_INFINITY,
+  calmMs: Number.POSITIVE_INFINITY,
   sinceStepMs: Number.POSITIVE_INFINITY,
   earlier: [],
   reign: undefined,

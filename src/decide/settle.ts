@@ -14,12 +14,12 @@ export function settled(view: ClusterView, progress: Progress, policy: Policy): 
   return undefined
 }
 
-/** After a step that touched a member, one good look is not enough; after a call without an answer, a few are not. */
+/** After a step that touched a member, one good look is not enough; after a call without an answer, a few in a moment are not. */
 export function calmed(
   _view: ClusterView,
   progress: Progress,
   policy: Policy,
-  { calmLooks }: Circumstances,
+  { calmLooks, calmMs }: Circumstances,
 ): Decision | undefined {
   const last = progress.at(-1)
   if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
@@ -27,8 +27,7 @@ export function calmed(
   const isInDoubt =
     outcome.kind === 'unanswered' ||
     (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
-  const wanted = isInDoubt ? policy.calmLooksAfterDoubt : policy.calmLooks
-  if (calmLooks >= wanted) return undefined
+  if (calmLooks >= policy.calmLooks && calmMs >= (isInDoubt ? policy.calmAfterDoubtMs : 0)) return undefined
   return {
     ...waitFor(progress, policy, 'calm', 'leadership or health changes from look to look'),
     calming: true,

@@ -34,9 +34,9 @@ export type Policy = Readonly<{
   maxLag: bigint
   /** Attempts at moving leadership in one run, good and bad. */
   maxMoves: number
-  /** Looks in a row at a cluster at rest before the next step; more after a call that got no answer. */
+  /** Looks in a row at a cluster at rest before the next step, and how long it must have been so after a call without an answer. */
   calmLooks: number
-  calmLooksAfterDoubt: number
+  calmAfterDoubtMs: number
   /** How long members may take to be ready again after a step. */
   settleTimeoutMs: number
 }>

@@ -45,6 +45,7 @@ export type BackupResult = Readonly<{
   totalKeys: number
   /** False where there was no room to spool and the stream was compressed as it came. */
   spooled: boolean
+  /** One after the other: what is spooled is verified while it is compressed, and `verifyMs` is what is left of that. */
   snapshotMs: number
   compressMs: number
   verifyMs: number
@@ -102,6 +103,8 @@ export type Decision = Readonly<
 export type Circumstances = Readonly<{
   /** Looks in a row, the last one included, that showed a cluster at rest. */
   calmLooks: number
+  /** Since the first of them. */
+  calmMs: number
   /** Since the last step ended. */
   sinceStepMs: number
   /** How the members did in the last run on record. */

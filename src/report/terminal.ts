@@ -15,7 +15,7 @@ const phases = { snapshot: 'receiving', compress: 'compressing', verify: 'verify
 /** Keeps one live line for the step under way and leaves one finished line behind for each step. */
 export function terminal(screen: Screen, color: Colors, overwrites = true): (event: Event) => void {
   let live: { text: string; since: number; detail: string } | undefined
-  let phase: { name: keyof typeof phases; since: number } | undefined
+  let phase: { name: keyof typeof phases; since: number; from: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let frame = 0
 
@@ -54,9 +54,9 @@ export function terminal(screen: Screen, color: Colors, overwrites = true): (eve
         return begin(stepText(event.step))
       case 'stepProgress': {
         if (live === undefined) return
-        if (phase?.name !== event.phase) phase = { name: event.phase, since: Date.now() }
+        if (phase?.name !== event.phase) phase = { name: event.phase, since: Date.now(), from: event.bytes }
         const seconds = (Date.now() - phase.since) / 1000
-        const rate = seconds > 0.1 ? `, ${bytes(event.bytes / seconds)}/s` : ''
+        const rate = seconds > 0.1 ? `, ${bytes((event.bytes - phase.from) / seconds)}/s` : ''
         const of = event.of === undefined ? '' : ` of ${bytes(event.of)}`
         live.detail = ` · ${phases[event.phase]} ${bytes(event.bytes)}${of}${rate}`
         return

@@ -3,9 +3,21 @@ import { mkdir, mkdtemp, readdir, readlink, rm, stat, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { root } from '../lab/packages.js'
 import type { Program } from './tools.js'
 
 const run = promisify(execFile)
+
+async function newestOf(folder: string): Promise<Readonly<{ file: string; at: number }>> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(entry =>
+    entry.isFile(),
+  )
+  const times = files.map(async ({ parentPath, name }) => {
+    const file = join(parentPath, name)
+    return { file, at: (await stat(file)).mtimeMs }
+  })
+  return (await Promise.all(times)).reduce((a, b) => (a.at > b.at ? a : b))
+}
 
 /** This machine's package, unpacked aside and not installed: what its users run. */
 export class Packaged implements AsyncDisposable {
@@ -27,8 +39,13 @@ export class Packaged implements AsyncDisposable {
   static async of(packages: string): Promise<Packaged | undefined> {
     const files = (await readdir(packages).catch(() => [])).filter(name => /\.(deb|rpm)$/.test(name))
     const architecture = process.arch === 'x64' ? 'amd64' : process.arch
-    const deb = files.find(name => name.endsWith(`_${architecture}.deb`))
+    const [deb, ...others] = files.filter(name => name.endsWith(`_${architecture}.deb`))
     if (deb === undefined) return undefined
+    if (others.length > 0)
+      throw new Error(`${packages} holds ${[deb, ...others].join(', ')}: which one is it?`)
+    const newest = await newestOf(join(root, 'src'))
+    if (newest.at > (await stat(join(packages, deb))).mtimeMs)
+      throw new Error(`${newest.file} is newer than ${deb}; npm run package makes another`)
     const folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-unpacked-'))
     try {
       await run('dpkg-deb', ['-x', join(packages, deb), folder])

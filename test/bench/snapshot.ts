@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TRAILER } from '../../src/backup/trailer.js'
 import { type LabMember, programOf } from '../lab/cluster.js'
 import { jsonLine } from '../lab/timeline.js'
 import { Arena } from './arena.js'
@@ -24,7 +25,12 @@ type Taken = Readonly<{
 
 type Taker = Readonly<{
   name: string
-  take(arena: Arena, member: LabMember, file: string): Promise<Readonly<{ ended: Measured; fileAt: number }>>
+  /** `bytes`: those of the database, where the tool says so. */
+  take(
+    arena: Arena,
+    member: LabMember,
+    file: string,
+  ): Promise<Readonly<{ ended: Measured; fileAt: number; bytes?: number }>>
 }>
 
 const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Taker, Taker] => [
@@ -56,7 +62,7 @@ const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Tak
       const tls = client === undefined ? [] : [client.ca, client.cert, client.key]
       const ended = await measured(program, [streamAlone, member.clientUrl, ...tls], env())
       if (ended.code !== 0) throw new Error(ended.stderr)
-      return { ended, fileAt: ended.endedAt }
+      return { ended, fileAt: ended.endedAt, bytes: Number(ended.stdout) - TRAILER }
     },
   },
 ]
@@ -160,10 +166,11 @@ async function takenBy(taker: Taker, arena: Arena): Promise<Taken> {
   const file = join(arena.scratch, 'taken')
   const before = (await cpuOf(pid)) ?? 0
   const watch = new CpuWatch(pid)
-  const { ended, fileAt } = await taker.take(arena, member, file)
+  const { ended, fileAt, bytes: taken } = await taker.take(arena, member, file)
   const course = await watch.end()
   await rm(file, { force: true })
   const { openMs, total } = await lastSent(member)
+  if ((taken ?? total) !== total) throw new Error(`${taker.name} took ${taken} bytes of ${total}`)
   const own = ended.course.find(({ at }) => at >= fileAt)?.cpuMs ?? ended.cpuMs
   const etcd = course.find(({ at }) => at >= fileAt)?.cpuMs ?? course.at(-1)?.cpuMs ?? before
   return {

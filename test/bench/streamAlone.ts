@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import { FLOW_CONTROL_WINDOW } from '../../src/system/etcd/connection.js'
 import { parseSnapshotResponse } from '../../src/system/etcd/protobuf.js'
 
 /**
@@ -12,7 +13,7 @@ const tls =
     ? credentials.createInsecure()
     : credentials.createSsl(readFileSync(ca), readFileSync(key), readFileSync(cert))
 const client = new Client(url.replace(/^https?:\/\//, ''), tls, {
-  'grpc-node.flow_control_window': 1 << 22,
+  'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW,
   'grpc.max_receive_message_length': -1,
 })
 const stream = client.makeServerStreamRequest(

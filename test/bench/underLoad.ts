@@ -21,7 +21,7 @@ export type UnderLoad = Readonly<{
 
 const IDLE_MS = 5000
 
-/** What compressing with the defaults does to the clients of members on the same machine. */
+/** What compressing alone, with the defaults, does to the clients of members on the same machine. */
 export async function underLoad(file: string, context: Context): Promise<readonly UnderLoad[]> {
   const { suite, seed, repeat, isQuick, packaged, say } = context
   const size = 16 * MIB

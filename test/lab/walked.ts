@@ -15,7 +15,11 @@ export function walked(
   const walk = new Walk({ hash: true, ...options })
   for (let passes = 1; ; passes++) {
     if (passes > MOST_PASSES) throw new Error('it takes passes without end')
-    for (let at = 0; at < file.length; at += piece) walk.update(file.subarray(at, at + piece))
+    for (let at = 0; at < file.length; at += piece) {
+      const passing = Buffer.from(file.subarray(at, at + piece))
+      walk.update(passing)
+      passing.fill(0xee) // as a reader does that uses its buffer again: what is kept must be a copy
+    }
     if (!walk.endPass()) return { contents: walk.contents(), hash: walk.hash(), size: walk.size, passes }
   }
 }

@@ -258,6 +258,27 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
     }
   })
 
+  it('an archive that goes wrong while it is written: what is left of it is not written', async () => {
+    await using old = await withPrevious()
+    const hurt = () => {
+      const names = readdirSync(old.folder)
+      const archive = names.find(name => name.endsWith('.partial'))
+      const isSpooled = names.some(
+        name => name.endsWith('.spool') && statSync(join(old.folder, name)).size > 0,
+      )
+      // The writer begins at its first byte and leaves the rest for the reader to find.
+      if (archive !== undefined && isSpooled)
+        writeFileSync(join(old.folder, archive), noise(KIB * KIB), { flag: 'r+' })
+      return 0
+    }
+    const sent = snapshotOf(smallDatabase({ bytes: 24 * KIB * KIB }))
+    const ended = await attempt(old.path, pieces(sent, [64 * KIB]), { now: hurt })
+    assert.match(problemOf(ended), /what was written does not decode to the snapshot received/)
+    const compressed = ended.told.findLast(({ phase }) => phase === 'compress')?.bytes ?? 0
+    assert.ok(compressed < sent.length, `${compressed} of ${sent.length} bytes were compressed nevertheless`)
+    assert.deepEqual(await contents(old.folder), old.before)
+  })
+
   it('a place where no file can be put, before anything is asked of the member', async () => {
     await using old = await withPrevious()
     await mkdir(join(old.folder, 'folder'))

@@ -375,16 +375,17 @@ describe('the next step', () => {
   for (const [name, view, progress, changes, expected] of rows)
     test(`${name}: ${expected}`, () => assert.equal(brief(decide(view, progress, policy(changes))), expected))
 
-  test('one good look after a step is not enough, and after a call without an answer a few are not', () => {
-    const next = (progress: Progress, calmLooks: number) =>
-      brief(decide(cluster(), progress, policy(), { ...undisturbed, calmLooks }))
+  test('one good look after a step is not enough, and after a call without an answer a second of them is', () => {
+    const next = (progress: Progress, calmLooks: number, calmMs = 0) =>
+      brief(decide(cluster(), progress, policy(), { ...undisturbed, calmLooks, calmMs }))
     assert.equal(next([], 1), 'defragment m2')
     assert.deepEqual(
       [1, 2, 3].map(looks => next([defragmented('m2')], looks)),
       ['wait', 'wait', 'defragment m3'],
     )
-    assert.equal(next([defragmented('m2', 'unanswered')], 29), 'wait')
-    assert.equal(next([defragmented('m2', 'unanswered')], 30), 'snapshot m1')
+    assert.equal(next([defragmented('m2', 'unanswered')], 100, 999), 'wait')
+    assert.equal(next([defragmented('m2', 'unanswered')], 2, 5_000), 'wait')
+    assert.equal(next([defragmented('m2', 'unanswered')], 3, 1_000), 'snapshot m1')
     assert.equal(next([...followers, moved('m1', 'm2'), defragmented('m1'), backedUp()], 1), 'trim')
   })
 

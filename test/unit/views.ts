@@ -115,7 +115,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   maxLag: 1000n,
   maxMoves: 5,
   calmLooks: 3,
-  calmLooksAfterDoubt: 30,
+  calmAfterDoubtMs: 1_000,
   settleTimeoutMs: 60_000,
   ...changes,
 })

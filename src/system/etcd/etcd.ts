@@ -14,6 +14,7 @@ import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './an
 import { CallError, failing } from './callError.js'
 import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
 import type { Method } from './methods.js'
+import { orAborted } from './orAborted.js'
 import { blobsOf, SNAPSHOT_IDLE_MS } from './snapshotStream.js'
 
 export type EtcdSettings = ConnectionSettings &
@@ -38,6 +39,8 @@ export class EtcdCluster implements Etcd {
   readonly #connections = new Map<string, Connection>()
   /** Which member was last seen to answer at a URL. */
   readonly #answering = new Map<string, MemberId>()
+  /** URLs where a member did not answer when it was last asked. */
+  readonly #out = new Set<string>()
   #members: readonly Member[] = []
   #clusterId = ''
   #local: MemberId | undefined
@@ -110,8 +113,9 @@ export class EtcdCluster implements Etcd {
     for (const url of urls) {
       try {
         const at = this.#at(url)
-        const all = [at.status(), this.#read(member, url), at.metrics.read()] as const
-        const [answer, read, metrics] = await Promise.all(all)
+        const asked = at.status()
+        if (this.#answering.get(url) !== member.id) await asked // connecting is no part of the time that a read takes
+        const [answer, read] = await Promise.all([asked, this.#read(member, url)])
         const id = idOf(answer.header.member_id)
         if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
           problems.push(
@@ -121,9 +125,12 @@ export class EtcdCluster implements Etcd {
         }
         this.#answering.set(url, id)
         // Asked once more, since the read may have taken long and what is decided on must be of now.
-        const status = statusOf(await at.status())
+        if (this.#out.delete(url)) at.metrics.forget() // what it said was before it was out
+        const [last, metrics] = await Promise.all([at.status(), at.metrics.read()])
+        const status = statusOf(last)
         return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {
+        this.#out.add(url)
         problems.push(`${url}: ${problemOf(error)}`)
       }
     }
@@ -282,18 +289,3 @@ function refuseTwoClusters(endpoints: readonly string[], greetings: readonly Gre
 }
 
 const refused = (check: string, problem: string) => new Failure({ kind: 'refused', check, problem })
-
-/** Waits for the promise no longer than until the signal is aborted; every call in it has a deadline of its own. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  promise.catch(() => {}) // when the signal wins, nobody waits for it any more
-  const over = new AbortController()
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    over.abort()
-  }
-}

@@ -1,10 +1,11 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { Agent, get } from 'node:https'
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http'
+import { get, Agent as HttpsAgent } from 'node:https'
 import { text } from 'node:stream/consumers'
 import type { Metrics } from '../../model/member.js'
 import type { Tls } from './tls.js'
 
 const TIMEOUT_MS = 1_000
+const KEPT = { keepAlive: true, maxSockets: 1 }
 /** A look follows the last one within milliseconds; metrics cost a member more than a status, so they may be so old. */
 const FRESH_MS = 1_000
 /** Where there are none, behind a proxy for one, they are not asked for at every look. */
@@ -14,7 +15,7 @@ const FRESH_FAILURE_MS = 10_000
 export class MetricsReader {
   readonly #url: string
   readonly #tls: Tls
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  #agent: HttpAgent | undefined
   #last: { at: number; metrics: Promise<Metrics> } | undefined
 
   constructor(url: string, tls: Tls) {
@@ -35,8 +36,13 @@ export class MetricsReader {
     return metrics
   }
 
+  /** The next read asks, however fresh the last one is. */
+  forget(): void {
+    this.#last = undefined
+  }
+
   close(): void {
-    this.#agent.destroy()
+    this.#agent?.destroy()
   }
 
   async #fetch(): Promise<Metrics> {
@@ -56,8 +62,10 @@ export class MetricsReader {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     if (!this.#url.startsWith('https://')) {
       const http = await import('node:http') // with it comes all of Node's web client, a tenth of a status' start-up
-      return answerTo(http.get({ ...addressOf(this.#url), path: '/metrics', signal }))
+      this.#agent ??= new http.Agent(KEPT)
+      return answerTo(http.get({ ...addressOf(this.#url), path: '/metrics', agent: this.#agent, signal }))
     }
+    this.#agent ??= new HttpsAgent(KEPT)
     const settings = {
       agent: this.#agent,
       signal,

@@ -15,9 +15,9 @@ export async function* blobsOf(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   let stalled = false
-  let isTaken = true // while the caller is busy with a blob, the silence is not the member's
+  let isWaiting = true // while the caller is busy with a blob, the silence is not the member's
   const idle = setTimeout(() => {
-    if (!isTaken) return idle.refresh()
+    if (!isWaiting) return idle.refresh()
     stalled = true
     return stream.cancel()
   }, SNAPSHOT_IDLE_MS)
@@ -25,9 +25,9 @@ export async function* blobsOf(
   signal.addEventListener('abort', stop)
   try {
     for await (const blob of stream) {
-      isTaken = false
+      isWaiting = false
       yield blob as Buffer
-      isTaken = true
+      isWaiting = true
       idle.refresh()
     }
   } catch (error) {
