@@ -3,14 +3,15 @@ import type { Transform } from 'node:stream'
 import lzma from 'lzma-native'
 
 /**
- * Preset 2 on at most two threads: the archives of Kubernetes-like data are a third larger than those of xz's default, in
- * a quarter of its CPU time and memory, beside an etcd that wants both (BENCHMARKS.md, Compression). Threads also make
- * liblzma write block sizes, without which `xz -T0 -d` decodes on one core only.
+ * Preset 1 on at most two threads: archives of Kubernetes-like data are a fifth larger than those of xz's default, in a fifth
+ * of its time and a third of its memory, beside an etcd that wants both; up to preset 3 they hardly shrink
+ * (`npm run bench -- compression`). Threads also make liblzma write block sizes, without which `xz -T0 -d` decodes on one
+ * core only.
  */
 export const ENCODING = {
-  preset: 2,
+  preset: 1,
   threads: Math.min(2, availableParallelism()),
-  blockSize: 4 * 1024 * 1024, // liblzma's own choice is three dictionaries, 6 MiB: 10 MiB more memory for 0.3 % of size
+  blockSize: 4 * 1024 * 1024, // larger ones take more memory and leave the size what it is
 } as const
 
 const encoder = () => {

@@ -18,7 +18,7 @@ export const nameOf = ({ by, preset, threads, blockBytes }: Setting): string =>
   `${by === 'xz' ? 'xz ' : ''}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
 
 export function settingsOf(isQuick: boolean): readonly Setting[] {
-  const presets = isQuick ? [2] : [0, 1, 2, 3, 4, 5, 6]
+  const presets = isQuick ? [1] : [0, 1, 2, 3, 4, 5, 6]
   const threads = isQuick
     ? [1]
     : [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])]
