@@ -121,9 +121,14 @@ export class OwnFile implements AsyncDisposable {
     this.#kept = true
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** As going out of scope does, which has nothing to do then. */
+  async remove(): Promise<void> {
     await this.handle.close()
     if (!this.#kept) await rm(this.path, { force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.remove()
   }
 }
 
