@@ -105,13 +105,13 @@ const rewritings = (): readonly Rewriting[] => [
     parts: [segmenterOnUse],
   },
   {
-    // The set of all emoji takes half as long again; each of them has a character beyond ASCII that is one by itself (UTS #51).
+    // The set of all emoji takes half as long again; each of them has a character beyond ASCII that is one by itself, or a keycap (UTS #51).
     file: /(?<!\/(cliui|wrap-ansi))\/node_modules\/string-width\/index\.js$/,
     parts: [
       segmenterOnUse,
       [
         'const rgiEmojiRegex = /^\\p{RGI_Emoji}$/v;',
-        "let emoji; const rgiEmojiRegex = { test: text => /[\\p{Emoji}--\\p{ASCII}]/v.test(text) && (emoji ??= new RegExp('^\\\\p{RGI_Emoji}$', 'v')).test(text) };",
+        "let emoji; const rgiEmojiRegex = { test: text => /[[\\p{Emoji}--\\p{ASCII}]\\u20E3]/v.test(text) && (emoji ??= new RegExp('^\\\\p{RGI_Emoji}$', 'v')).test(text) };",
       ],
     ],
   },

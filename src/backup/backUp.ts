@@ -133,20 +133,22 @@ async function viaSpool(request: BackupRequest, archive: OwnFile): Promise<Recei
     throw broken.signal.reason
   }
   const told = counted(either, 'compress', () => content.bytes + TRAILER, spool.read())
-  const compressing = archive.fill(write => compress(told, write)).then(now, breakOff)
-  const verifying = verify(either, archive, content, inspection).then(
-    verified => ({ verified, at: now() }),
-    breakOff,
-  )
-  // Either takes longer the more there is, and is done beside what is left of verifying.
-  const stored = compressing.then(() => Promise.all([archive.sync(), spool.remove()]).catch(breakOff))
-  await Promise.allSettled([stored, verifying])
-  const verifyFrom = await compressing
-  const { verified, at } = await verifying
-  await stored
+  const compressing = async (): Promise<number> => {
+    await archive.fill(write => compress(told, write))
+    const doneAt = now()
+    await Promise.all([archive.sync(), spool.remove()]) // beside what is left of verifying: either takes its time
+    return doneAt
+  }
+  const verifying = async () => {
+    const verified = await verify(either, archive, content, inspection)
+    return { verified, verifiedAt: now() }
+  }
+  const halves = [compressing().catch(breakOff), verifying().catch(breakOff)] as const
+  await Promise.allSettled(halves)
+  const [verifyFrom, { verified, verifiedAt }] = await Promise.all(halves)
   const snapshotMs = compressFrom - snapshotFrom
   const compressMs = verifyFrom - compressFrom
-  const verifyMs = at - verifyFrom
+  const verifyMs = verifiedAt - verifyFrom
   return { content, origin: stream.origin, inspection, verified, snapshotMs, compressMs, verifyMs }
 }
 

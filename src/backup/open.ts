@@ -13,7 +13,7 @@ export type Watch = Readonly<{
   tell?: (pass: number, bytes: number, of: number) => void
 }>
 
-/** Bytes of one read(2): of an archive few, so that a decoder that fails has not read much more than it used. */
+/** Bytes of one read(2). */
 const READ = { xz: 64 * 1024, db: 1024 * 1024 }
 
 /** A file with a snapshot in it, open: whatever happens to its name meanwhile, all passes read the same file. */

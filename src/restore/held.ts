@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import 'yaml' // loaded before an upgrade can take it away: a manifest that cannot be read is taken for none
 import { ownId } from '../backup/files.js'
 import { readManifest } from '../config/manifest.js'
 import { Failure } from '../model/fault.js'

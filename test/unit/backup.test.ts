@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pid, ppid } from 'node:process'
@@ -36,6 +36,18 @@ const streamOf = (blobs: readonly Buffer[]) => ({
   close: () => {},
 })
 const at = (revision: number) => ({ origin: { revision, etcdVersion: '3.5.30', storageVersion: null } })
+
+/** The descriptor that this process has of an open file (proc(5)). */
+const openOf = (path: string): number =>
+  Number(
+    readdirSync('/proc/self/fd').find(fd => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === path
+      } catch {
+        return false // the one of the listing itself
+      }
+    }),
+  )
 
 /** More than any disk has room for, so that nothing is spooled. */
 const NO_ROOM = { expectedBytes: 2 ** 60 }
@@ -266,9 +278,8 @@ describe('a backup that fails leaves the previous one and nothing else:', () => 
       const isSpooled = names.some(
         name => name.endsWith('.spool') && statSync(join(old.folder, name)).size > 0,
       )
-      // The writer begins at its first byte and leaves the rest for the reader to find.
-      if (archive !== undefined && isSpooled)
-        writeFileSync(join(old.folder, archive), noise(KIB * KIB), { flag: 'r+' })
+      // Where the writer stands: what it writes comes after it, and a reader finds it before.
+      if (archive !== undefined && isSpooled) writeSync(openOf(join(old.folder, archive)), noise(KIB))
       return 0
     }
     const sent = snapshotOf(smallDatabase({ bytes: 24 * KIB * KIB }))

@@ -29,7 +29,11 @@ export class Judged {
     const header = headerOf(page)
     if (header.flags !== LEAF || header.id !== id) return
     if (header.overflow === 0) this.#judge(id, page, header)
-    if (header.overflow === 0 || header.overflow > LONGEST) return
+    else this.#begin(id, page, header)
+  }
+
+  #begin(id: number, page: Buffer, header: Header): void {
+    if (header.overflow > LONGEST) return
     const parts = this.#spare.pop()
     if (parts === undefined) return
     parts.clear()

@@ -13,14 +13,15 @@ export async function* blobsOf(
   stream: ClientReadableStream<Buffer>,
   failure: (error: unknown) => Failure,
   signal: AbortSignal,
+  idleMs = SNAPSHOT_IDLE_MS,
 ): AsyncGenerator<Buffer> {
   let stalled = false
   let isWaiting = true // while the caller is busy with a blob, the silence is not the member's
   const idle = setTimeout(() => {
-    if (!isWaiting) return idle.refresh()
+    if (!isWaiting) return // it is set again when the caller is back
     stalled = true
-    return stream.cancel()
-  }, SNAPSHOT_IDLE_MS)
+    stream.cancel()
+  }, idleMs)
   const stop = () => stream.cancel()
   signal.addEventListener('abort', stop)
   try {
@@ -33,10 +34,8 @@ export async function* blobsOf(
   } catch (error) {
     signal.throwIfAborted()
     if (stalled)
-      throw failure(
-        new CallError(`the stream sent nothing for ${SNAPSHOT_IDLE_MS / 1000} s`, { mayHaveRun: false }),
-      )
-    throw failure(translate(error as ServiceError, SNAPSHOT_IDLE_MS))
+      throw failure(new CallError(`the stream sent nothing for ${idleMs / 1000} s`, { mayHaveRun: false }))
+    throw failure(translate(error as ServiceError, idleMs))
   } finally {
     clearTimeout(idle)
     signal.removeEventListener('abort', stop)
