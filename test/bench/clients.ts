@@ -1,10 +1,10 @@
 import { databaseOf } from './database.js'
 import { noMemoryDisk } from './memoryDisk.js'
-import { besideMs, type Context, type Part } from './part.js'
-import { bytes, type Cell, figure, ms } from './report.js'
+import { besideMs, type Part } from './part.js'
+import { bytes, type Cell, type Findings, figure, ms } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
-import { rivals, type Tool } from './tools.js'
-import { type Trial, trialOf } from './trial.js'
+import { rivals } from './tools.js'
+import { exits, smaller, type Trial, trialOf } from './trial.js'
 
 type Disk = Readonly<{ name: string; bytesPerSecond: number; outlasting: boolean }>
 
@@ -15,45 +15,61 @@ const disks: readonly Disk[] = [
   { name: 'outlasting every deadline, 15 MB/s', bytesPerSecond: 15e6, outlasting: true },
 ]
 
-type Row = Readonly<{ disk: Disk; tool: Tool; trials: readonly Trial[] }>
+type Felt = Trial & Readonly<{ disk: string }>
+/** Trials of one tool on one kind of disk. */
+type Row = Readonly<{ disk: string; tool: string; trials: readonly Felt[] }>
 
 export const clients: Part = {
   title: 'What clients feel',
   about:
-    'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. `outlasting`: each tool waits 5 s for a defragmentation and is left to its own devices then.',
+    'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. etcdctl, and with it the script, waits 5 s for a defragmentation, as it does unless it is told otherwise; this tool waits for 10 min. Where every deadline is outlasted, it is told to wait 5 s as well, and 20 min for a member to come back (`--defrag-timeout 5s --settle-timeout 20m --max-stall 1h`).',
   refused: noMemoryDisk,
   async measure(context) {
     const { suite, size, seed, repeat, isQuick, say } = context
     const database = await databaseOf({ suite, bytes: size, seed }, say)
     const tools = rivals(context)
-    const rows: Row[] = []
+    const trials: Felt[] = []
     for (const disk of isQuick ? disks.slice(0, 1) : disks) {
-      const trials = new Map<Tool, Trial[]>(tools.map(tool => [tool, []]))
       for (let n = 0; n < repeat; n++)
         for (const tool of inTurn(tools, n)) {
-          const { bytesPerSecond, outlasting } = disk
+          const { name, bytesPerSecond, outlasting } = disk
           const setting = { suite, members: 3, database, databaseBytes: size, bytesPerSecond }
           const trial = await trialOf(tool, setting, { besideMs: besideMs(context), outlasting })
-          trials.get(tool)?.push(trial)
-          say(`${disk.name}, ${tool.name}, ${n + 1} of ${repeat}: ${lineOf(trial)}`)
+          trials.push({ disk: name, ...trial })
+          say(`${name}, ${tool.name}, ${n + 1} of ${repeat}: ${lineOf(trial)}`)
         }
-      for (const tool of tools) rows.push({ disk, tool, trials: trials.get(tool) ?? [] })
     }
-    return {
-      tables: [feltTable(rows), membersTable(rows)],
-      plots: [gapPlot(context, rows)],
-      notes: [
-        'Gaps below about 0.15 s are noise on two cores; the generator’s own worst delay is beside them.',
-        'Failed operations are those of the clients that are bound to a member; a member that is defragmented answers none of them. Their share is of the operations that were due while members were being defragmented.',
-        'etcdctl and the script defragment the leader or a member at a time when another still is; `out at once` is read from the members’ logs.',
-      ],
-      trials: rows.flatMap(({ disk, trials }) => trials.map(trial => ({ disk: disk.name, ...trial }))),
-    }
+    return findingsOf(trials)
   },
 }
 
+function findingsOf(trials: readonly Felt[]): Findings {
+  const [disks, tools] = [distinct(trials.map(({ disk }) => disk)), distinct(trials.map(({ tool }) => tool))]
+  const rows = disks.flatMap(disk =>
+    tools.map(tool => ({ disk, tool, trials: trials.filter(one => one.disk === disk && one.tool === tool) })),
+  )
+  return {
+    tables: [feltTable(rows), membersTable(rows)],
+    plots: [gapPlot(rows)],
+    notes: [
+      'Failed operations are those of the clients that are bound to a member: it answers nothing while it is being defragmented, and what has waited for 2 s has failed. Their share is of the operations that were due while members were being defragmented.',
+      'A client that fails over notices after 0.2 s that a member is out: its gap is not below that where it had been with one.',
+      '`out at once` is how many members were being defragmented at the same time, by their logs. The script ends with 0 whatever happened.',
+    ],
+    trials,
+  }
+}
+
 const lineOf = ({ exitCode, clients: felt, mostOut, wallMs }: Trial): string =>
-  `exit ${exitCode}, ${Math.round(wallMs)} ms, gap ${Math.round(felt?.gapMs ?? 0)} ms, ${felt?.failed} of ${felt?.sent} failed, ${mostOut} out at once`
+  `exit ${exitCode}, ${Math.round(wallMs)} ms, gap ${Math.round(felt?.gapMs ?? 0)} ms during ${felt?.gapDuring}, ${felt?.failed} of ${felt?.sent} failed, ${mostOut} out at once`
+
+/** `4 × this, 1 × that`. */
+const tallied = (names: readonly string[]): string =>
+  distinct(names)
+    .map(name => `${names.filter(one => one === name).length} × ${name}`)
+    .join(', ')
+
+const distinct = (names: readonly string[]): readonly string[] => [...new Set(names)]
 
 const each = (trials: readonly Trial[], of: (trial: Trial) => number | undefined): number[] =>
   trials.flatMap(trial => of(trial) ?? [])
@@ -64,6 +80,7 @@ const feltTable = (rows: readonly Row[]) => ({
     ...[
       'disk, tool',
       'write gap, any member',
+      'it was during',
       'write gap, failing over',
       'failed',
       'share',
@@ -72,11 +89,12 @@ const feltTable = (rows: readonly Row[]) => ({
     ...['leader changes', 'out at once', 'generator late', 'members smaller', 'exit'],
   ],
   rows: rows.map(({ disk, tool, trials }): Cell[] => {
-    const felt = (of: (clients: NonNullable<Trial['clients']>) => number) =>
+    const felt = (of: (clients: NonNullable<Trial['clients']>) => number | undefined) =>
       each(trials, ({ clients: all }) => all && of(all))
     return [
-      `${disk.name}: ${tool.name}`,
+      `${disk}: ${tool}`,
       ms(felt(({ gapMs }) => gapMs)),
+      tallied(trials.map(({ clients: all }) => all?.gapDuring ?? '-')),
       ms(felt(({ failoverGapMs }) => failoverGapMs)),
       figure(
         'count',
@@ -84,7 +102,7 @@ const feltTable = (rows: readonly Row[]) => ({
       ),
       figure(
         'percent',
-        felt(({ failedShare }) => failedShare * 100),
+        felt(({ failedShare: share }) => (share === undefined ? undefined : share * 100)),
       ),
       figure(
         'count',
@@ -100,33 +118,43 @@ const feltTable = (rows: readonly Row[]) => ({
       ),
       ms(felt(({ generatorLatestMs }) => generatorLatestMs)),
       figure('count', each(trials, smaller)),
-      [...new Set(trials.map(({ exitCode }) => String(exitCode)))].join(', '),
+      exits(trials),
     ]
   }),
 })
 
-const smaller = ({ members }: Trial): number => members.filter(({ before, after }) => after < before).length
-
-/** Over all members of all trials: the longest gap beside the defragmentation that it belongs to. */
+/** Of each trial the member that fared worst. */
 const membersTable = (rows: readonly Row[]) => ({
-  title: 'A member’s own gap in writes beside its own defragmentation',
-  columns: ['disk, tool', 'defragmentation', 'gap', 'gap beyond it', 'file before', 'file after'],
+  title: 'The worst member of each trial: its gap in writes beside its defragmentation',
+  columns: [
+    ...['disk, tool', 'longest defragmentation', 'longest gap', 'most of a gap beyond its defragmentation'],
+    ...['defragmentations', 'files before', 'of them in use', 'files after'],
+  ],
   rows: rows.map(({ disk, tool, trials }): Cell[] => {
-    const members = trials.flatMap(trial => trial.members)
+    const worst = (of: (member: Trial['members'][number]) => number) =>
+      trials.map(({ members }) => Math.max(...members.map(of)))
     return [
-      `${disk.name}: ${tool.name}`,
-      ms(members.map(({ defragmentMs }) => defragmentMs)),
-      ms(members.flatMap(({ gapMs }) => gapMs ?? [])),
-      ms(members.flatMap(({ gapMs, defragmentMs }) => (gapMs === undefined ? [] : gapMs - defragmentMs))),
-      bytes(members.map(({ before }) => before)),
-      bytes(members.map(({ after }) => after)),
+      `${disk}: ${tool}`,
+      ms(worst(({ defragmentMs }) => defragmentMs)),
+      ms(worst(({ gapMs }) => gapMs ?? 0)),
+      ms(worst(({ gapMs, defragmentMs }) => (gapMs ?? 0) - defragmentMs)),
+      figure(
+        'count',
+        trials.map(({ members }) => members.reduce((sum, { count }) => sum + count, 0)),
+      ),
+      bytes(trials.flatMap(({ members }) => members.map(({ before }) => before))),
+      figure(
+        'percent',
+        trials.flatMap(({ members }) => members.map(({ before, inUse }) => (inUse / before) * 100)),
+      ),
+      bytes(trials.flatMap(({ members }) => members.map(({ after }) => after))),
     ]
   }),
 })
 
-const gapPlot = ({ isQuick }: Context, rows: readonly Row[]) => {
-  const names = (isQuick ? disks.slice(0, 1) : disks).map(({ name }) => name)
-  const tools = [...new Set(rows.map(({ tool }) => tool.name))]
+const gapPlot = (rows: readonly Row[]) => {
+  const names = distinct(rows.map(({ disk }) => disk))
+  const tools = distinct(rows.map(({ tool }) => tool))
   return {
     name: 'write-gap',
     title: 'Longest gap in writes through any member',
@@ -136,9 +164,9 @@ const gapPlot = ({ isQuick }: Context, rows: readonly Row[]) => {
       name,
       isLine: false,
       points: rows.flatMap(({ disk, tool, trials }) => {
-        if (tool.name !== name) return []
+        if (tool !== name) return []
         const { median, min, max } = summaryOf(each(trials, ({ clients: felt }) => felt?.gapMs))
-        return [{ x: names.indexOf(disk.name), y: median, low: min, high: max }]
+        return [{ x: names.indexOf(disk), y: median, low: min, high: max }]
       }),
     })),
   }

@@ -8,7 +8,7 @@ const measurable = suites.filter(name => name !== 'bookworm')
 
 export const usage = `npm run bench [-- PART… [--quick] [--size 1GiB] [--repeat 5] [--out DIR] [--suite SUITE] [--seed N] [--peer PROGRAM] [--packages DIR]]
 parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writes BENCHMARKS.md from the results
-  --quick      64 MiB and one repetition: whether it works, not how fast anything is
+  --quick      64 MiB and one repetition: whether it works, not how fast anything is; its results go to dist/bench
   --size       of the database files, MiB or GiB
   --repeat     how often everything is measured; a median and a range come of it
   --out        where the results go
@@ -35,7 +35,7 @@ export function parse(argv: readonly string[]): Asked {
       quick: { type: 'boolean', default: false },
       size: { type: 'string' },
       repeat: { type: 'string' },
-      out: { type: 'string', default: 'test/bench/results' },
+      out: { type: 'string' },
       suite: { type: 'string', default: 'trixie' },
       seed: { type: 'string', default: '1' },
       peer: { type: 'string' },
@@ -49,7 +49,7 @@ export function parse(argv: readonly string[]): Asked {
   return {
     names: positionals.length === 0 ? partNames : positionals.filter(isPart),
     writesDocument,
-    out: values.out,
+    out: values.out ?? (isQuick ? 'dist/bench' : 'test/bench/results'),
     packages: values.packages,
     context: {
       suite: suiteOf(values.suite),

@@ -6,13 +6,19 @@ import { tableMarkdown } from './show.js'
 
 const root = join(import.meta.dirname, '../../..')
 
+const PUBLISHED = join(root, 'BENCHMARKS.md')
+const ENOUGH = 5
+
 /** BENCHMARKS.md, or another file, from the results in a folder; resolves to the file. Throws where there are none. */
-export async function writeDocument(folder: string, file = join(root, 'BENCHMARKS.md')): Promise<string> {
+export async function writeDocument(folder: string, file = PUBLISHED): Promise<string> {
   const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
   const reports = await Promise.all(
     files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
   )
   if (reports.length === 0) throw new Error(`no results in ${folder}; npm run bench makes them`)
+  const few = reports.find(({ parameters: { repeat } }) => Number(repeat) < ENOUGH)
+  if (few !== undefined && file === PUBLISHED)
+    throw new Error(`${few.part}: measured fewer than ${ENOUGH} times, which is not to be published`)
   await writeFile(file, documentOf(reports, relative(dirname(file), folder)))
   return file
 }
@@ -28,15 +34,15 @@ const order = ({ part }: Report): number => (partNames as readonly string[]).ind
 const head = `# Benchmarks
 
 Made by \`npm run bench -- document\` from the results in \`test/bench/results\`; \`npm run bench\`, as root, measures all of
-it anew. Figures are medians, with the range of all repetitions in parentheses. What is compared was measured in turns, in
-the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`, some 0.6 of the file
-in use.`
+it anew. Figures are medians, with the range of all repetitions in parentheses. Tools that are compared were measured in
+turns, in the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`: some 0.6 of
+the file is in use, and a file is up to 7 % smaller than its nominal size.`
 
 function sectionOf(report: Report, pictures: string): string {
   const { machine, parameters } = report
   const gib = (bytes: number) => `${Math.round(bytes / 2 ** 30)} GiB`
   const on = [
-    `${machine.cpu}, ${machine.cores} cores, ${gib(machine.memoryBytes)}, Linux ${machine.kernel}`,
+    `${machine.cpu}, ${machine.cores} cores, ${gib(machine.memoryBytes)}, ${machine.disk}, Linux ${machine.kernel}`,
     `${machine.program} on Node ${machine.node}, etcd ${machine.etcd}, xz ${machine.xz}`,
     `load ${machine.load} before`,
     `commit ${machine.commit}`,

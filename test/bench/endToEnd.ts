@@ -5,6 +5,7 @@ import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { type Measured, measured } from './measured.js'
 import type { Context } from './part.js'
+import { settle } from './settle.js'
 import { inTurn } from './statistics.js'
 import { env, etcdctlEnvironment } from './tools.js'
 
@@ -12,7 +13,6 @@ export type EndToEnd = Readonly<{
   tool: string
   wallMs: number
   cpuMs: number
-  peakMemory: number
   snapshotBytes: number
   archiveBytes: number
 }>
@@ -55,8 +55,9 @@ export async function endToEnd({
         return measured(node, [...first, 'backup', 'create', ...flags], env())
       },
     },
-    saved('etcdctl snapshot save, xz -f', 'xz -f'),
-    saved('etcdctl snapshot save, xz -f -T0', 'xz -f -T0'),
+    ...['xz -f', 'xz -f -T0', 'xz -f -1', 'xz -f -1 -T0'].map(xz =>
+      saved(`etcdctl snapshot save, ${xz}`, xz),
+    ),
   ]
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
@@ -66,12 +67,13 @@ export async function endToEnd({
   for (let n = 0; n < repeat; n++)
     for (const { name, make } of inTurn(ways, n)) {
       const file = join(arena.scratch, 'archive.xz')
-      const { code, stderr, startedAt, endedAt, cpuMs, peakMemory } = await make(arena, file)
+      await settle()
+      const { code, stderr, startedAt, endedAt, cpuMs } = await make(arena, file)
       if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`)
       const { size: archiveBytes } = await stat(file)
       await rm(file)
       const wallMs = endedAt - startedAt
-      all.push({ tool: name, wallMs, cpuMs, peakMemory, snapshotBytes, archiveBytes })
+      all.push({ tool: name, wallMs, cpuMs, snapshotBytes, archiveBytes })
       say(
         `${name}, ${n + 1} of ${repeat}: ${Math.round(wallMs)} ms, ratio ${(snapshotBytes / archiveBytes).toFixed(2)}`,
       )

@@ -11,19 +11,26 @@ export type Operation = Readonly<{
 export type Span = Readonly<{ from: number; until: number }>
 
 /**
- * The longest time within `span` in which none of the operations was completed, ms; its edges count as completions, so
- * that what never came back is a gap to the end.
+ * The longest time within `span` in which none of the operations was completed; its edges count as completions, so that
+ * what never came back is a gap to the end.
  */
-export function longestGap(operations: readonly Operation[], { from, until }: Span): number {
+export function longestSilence(operations: readonly Operation[], { from, until }: Span): Span {
   const moments = operations
     .flatMap(({ isDone, endedAt }) => (isDone && endedAt > from && endedAt < until ? [endedAt] : []))
     .toSorted((a, b) => a - b)
-  let [longest, last] = [0, from]
+  let longest = { from, until: from }
+  let last = from
   for (const moment of [...moments, until]) {
-    longest = Math.max(longest, moment - last)
+    if (moment - last > longest.until - longest.from) longest = { from: last, until: moment }
     last = moment
   }
   return longest
+}
+
+/** How long it is, ms. */
+export function longestGap(operations: readonly Operation[], span: Span): number {
+  const { from, until } = longestSilence(operations, span)
+  return until - from
 }
 
 /** Of those that were due within the span: how many there were, and how many of them failed. */

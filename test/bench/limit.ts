@@ -18,7 +18,7 @@ const speeds = [400e6, 45e6]
 export const limit: Part = {
   title: 'A defragmentation beside a plain copy',
   about:
-    'A member’s defragmentation, by its own log, beside `dd bs=1M conv=fsync` of the database that came of it, on the same disk under the same limit. What is between the two is etcd’s: reading every key and building the tree anew.',
+    'A member’s defragmentation, by its own log, beside `dd bs=1M conv=fsync` of the database that came of it, on the same disk under the same limit. The rest is etcd’s: it reads every key, builds the tree anew and commits it after every 10,000 of them (server/mvcc/backend, `defragdb`).',
   refused: noMemoryDisk,
   async measure(context) {
     const rows: { speed: number; all: Beside[] }[] = []

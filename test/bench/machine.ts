@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, release, totalmem } from 'node:os'
+import { availableParallelism, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { programOf } from '../lab/cluster.js'
@@ -14,6 +14,8 @@ export type Machine = Readonly<{
   cores: number
   memoryBytes: number
   kernel: string
+  /** The file system of the folder for temporary files, where what has no disk of its own lies. */
+  disk: string
   /** What was measured, and the Node that it ran on. */
   program: string
   node: string
@@ -31,9 +33,10 @@ export async function describeMachine({
   program: [node, main],
   packaged,
 }: Pick<Context, 'suite' | 'program' | 'packaged'>): Promise<Machine> {
-  const [cpus, load, etcd, xz, own, ownNode] = await Promise.all([
+  const [cpus, load, disk, etcd, xz, own, ownNode] = await Promise.all([
     readFile('/proc/cpuinfo', 'utf8'),
     readFile('/proc/loadavg', 'utf8'),
+    run('findmnt', ['--noheadings', '--output', 'FSTYPE,SOURCE', '--target', tmpdir()]),
     run(programOf(suite, 'etcd'), ['--version']),
     run('xz', ['--version']),
     run(node, [main ?? '', '--version']),
@@ -44,6 +47,7 @@ export async function describeMachine({
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     kernel: release(),
+    disk: disk.stdout.trim().replace(/\s+/, ' on '),
     program: `${packaged === undefined ? 'built' : 'packaged'} etcd-defrag ${own.stdout.trim()}`,
     node: ownNode.stdout.trim().replace(/^v/, ''),
     etcd: /etcd Version: (\S+)/.exec(etcd.stdout)?.[1] ?? 'unknown',

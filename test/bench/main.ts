@@ -31,11 +31,15 @@ try {
       continue
     }
     say(`${name}: begins`)
-    const report = await take(
-      name,
-      { ...context, program, packaged, say: text => say(`${name}: ${text}`) },
-      command,
-    )
+    const measuring = { ...context, program, packaged, say: (text: string) => say(`${name}: ${text}`) }
+    const report = await take(name, measuring, command).catch(error => {
+      if (stop.signal.aborted) throw error
+      say(`${name}: ${error instanceof Error ? error.stack : error}`)
+    })
+    if (report === undefined) {
+      process.exitCode = 1 // of the other parts something may come nevertheless
+      continue
+    }
     await keep(report, out)
     const { machine, notes, tables } = report
     const on = `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, ${machine.program}, Node ${machine.node}, etcd ${machine.etcd}, load ${machine.load}`

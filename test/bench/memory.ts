@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { programOf } from '../lab/cluster.js'
 import { Arena } from './arena.js'
@@ -7,16 +7,16 @@ import { type Measured, measured } from './measured.js'
 import { type Context, MIB, type Part, sizeName, sizesOf } from './part.js'
 import { bytes, type Cell, type Table } from './report.js'
 import { summaryOf } from './statistics.js'
-import { env } from './tools.js'
+import { env, stallingAt } from './tools.js'
 
 const jobs = ['run', 'verify', 'restore'] as const
 type Job = (typeof jobs)[number]
-type Row = Readonly<{ size: number; peaks: Readonly<Record<Job, number[]>> }>
+type Row = Readonly<{ size: number; snapshotBytes: number[]; peaks: Readonly<Record<Job, number[]>> }>
 
 export const memory: Part = {
   title: 'Memory',
   about:
-    'The most resident memory that the process had at once (VmHWM, proc(5)), a single member: of a run with its backup, of `backup verify` and of `backup restore` of the archive. Then run after run in one process, a garbage collection before each look.',
+    'The most resident memory that the process had at once (VmHWM, proc(5)), a single member: of a run with its backup, of `backup verify` and of `backup restore` of the archive, which holds what was in use. Above 2 GiB with `--max-stall 1h`. Then run after run in one process, of what is built, a garbage collection before each look.',
   async measure(context) {
     const rows: Row[] = []
     for (const size of sizesOf(context)) rows.push(await peaksAt(size, context))
@@ -35,6 +35,7 @@ async function peaksAt(size: number, context: Context): Promise<Row> {
   const [node, ...first] = program
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   const peaks: Row['peaks'] = { run: [], verify: [], restore: [] }
+  const snapshotBytes: number[] = []
   for (let n = 0; n < repeat; n++) {
     await using arena = await Arena.of({ suite, members: 1, database, databaseBytes: size })
     const { cluster, scratch } = arena
@@ -50,8 +51,7 @@ async function peaksAt(size: number, context: Context): Promise<Row> {
         '--no-trim',
         '--backup-path',
         archive,
-        '--max-stall',
-        '1h',
+        ...stallingAt(size),
       ],
       verify: ['backup', 'verify', archive],
       restore: [
@@ -70,12 +70,14 @@ async function peaksAt(size: number, context: Context): Promise<Row> {
       expectSuccess(job, ended)
       peaks[job].push(ended.peakMemory)
     }
+    const provenance = JSON.parse(await readFile(`${archive}.json`, 'utf8')) as { content: { bytes: number } }
+    snapshotBytes.push(provenance.content.bytes)
     say(
       `${sizeName(size)}, ${n + 1} of ${repeat}: ${jobs.map(job => `${job} ${Math.round((peaks[job].at(-1) ?? 0) / MIB)} MiB`).join(', ')}`,
     )
     await rm(restored, { recursive: true, force: true })
   }
-  return { size, peaks }
+  return { size, snapshotBytes, peaks }
 }
 
 const identity = [
@@ -102,7 +104,6 @@ async function growthOver(
   const { cluster, scratch } = arena
   const [member] = cluster.members
   if (member === undefined) throw new Error('no member')
-  await mkdir(scratch, { recursive: true })
   const archive = ['--backup-path', join(scratch, 'etcd-backup.xz'), '--force-single', '--no-trim']
   const args = [
     '--expose-gc',
@@ -118,8 +119,12 @@ async function growthOver(
 
 const peakTable = (rows: readonly Row[]): Table => ({
   title: 'Peak of resident memory: medians (and ranges)',
-  columns: ['database', ...jobs],
-  rows: rows.map(({ size, peaks }): Cell[] => [sizeName(size), ...jobs.map(job => bytes(peaks[job]))]),
+  columns: ['database', 'in the archive', ...jobs],
+  rows: rows.map(({ size, snapshotBytes, peaks }): Cell[] => [
+    sizeName(size),
+    bytes(snapshotBytes),
+    ...jobs.map(job => bytes(peaks[job])),
+  ]),
 })
 
 const peakPlot = (rows: readonly Row[]) => ({

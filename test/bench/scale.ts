@@ -4,9 +4,9 @@ import { memoryFor, noMemoryDisk } from './memoryDisk.js'
 import { ownMs } from './own.js'
 import { besideMs, type Context, GIB, MIB, type Part, sizeName, sizesOf } from './part.js'
 import type { Plot } from './plot.js'
-import { bytes, type Cell, ms, type Table } from './report.js'
+import { bytes, type Cell, figure, ms, type Table } from './report.js'
 import { lineThrough, summaryOf } from './statistics.js'
-import { ourselves } from './tools.js'
+import { ourselves, stallingAt } from './tools.js'
 import { type Trial, trialOf } from './trial.js'
 
 type Row = Readonly<{ members: number; size: number; onDisksInMemory: boolean; trials: readonly Trial[] }>
@@ -28,7 +28,7 @@ const measures: readonly Readonly<{ name: string; of: (trial: Trial) => number }
 export const scale: Part = {
   title: 'Scale',
   about:
-    'This tool’s run under the load of the first part, by the number of members at half the size and by the size of the database with three members; disks in memory that write 400 MB/s each where they fit, the folder for temporary files otherwise. The last lines are on paper: straight lines through the medians.',
+    'This tool’s run under the load of the first part, by the number of members at half the size and by the size of the database with three members; disks in memory that write 400 MB/s each where they fit, one disk for all otherwise. Above 2 GiB with `--max-stall 1h`: by the pace of a slow disk a member would be out for longer than the default lets it. On paper: straight lines through the medians of what was measured on the same kind of disk.',
   refused: needsRoot,
   async measure(context) {
     const { size, isQuick } = context
@@ -36,7 +36,10 @@ export const scale: Part = {
     for (const members of isQuick ? [1] : [1, 3, 5, 7])
       byMembers.push(await rowOf(members, Math.round(size / 2), context))
     const bySize: Row[] = []
-    for (const bytes of sizesOf(context)) bySize.push(await rowOf(3, bytes, context))
+    for (const bytes of sizesOf(context)) {
+      const measured = byMembers.find(row => row.members === 3 && row.size === bytes)
+      bySize.push(measured ?? (await rowOf(3, bytes, context)))
+    }
     return {
       tables: [
         tableOf(
@@ -48,9 +51,9 @@ export const scale: Part = {
           'By size of the database, three members: medians (and ranges)',
           bySize,
           row => sizeName(row.size) + (row.onDisksInMemory ? '' : ', one disk for all'),
-          isQuick ? [] : onPaper(bySize, 8 * GIB),
+          isQuick ? [] : [onPaper(alike(bySize), 8 * GIB)],
         ),
-        fleetTable(bySize),
+        fleetTable(bySize, isQuick ? [] : alike(bySize)),
       ],
       plots: [
         plotOf(
@@ -66,12 +69,12 @@ export const scale: Part = {
           'By the size of the database',
           'database, MiB',
           'log',
-          bySize,
+          alike(bySize),
           row => row.size / MIB,
         ),
       ],
       notes: ['All members share this machine’s cores: beyond one member a core, that is what grows.'],
-      trials: [...byMembers, ...bySize].flatMap(({ trials, ...row }) =>
+      trials: [...new Set([...byMembers, ...bySize])].flatMap(({ trials, ...row }) =>
         trials.map(trial => ({ ...row, ...trial })),
       ),
     }
@@ -90,11 +93,11 @@ async function rowOf(members: number, size: number, context: Context): Promise<R
     databaseBytes: size,
     ...(onDisksInMemory ? { bytesPerSecond: 400e6 } : {}),
   }
+  const flags = [...(members === 1 ? ['--force-single'] : []), ...stallingAt(size)]
   const trials: Trial[] = []
   for (let n = 0; n < repeat; n++) {
-    const trial = await trialOf(ourselves(program, members === 1 ? ['--force-single'] : []), setting, {
-      besideMs: besideMs(context),
-    })
+    const trial = await trialOf(ourselves(program, flags), setting, { besideMs: besideMs(context) })
+    if (trial.exitCode !== 0) throw new Error(`a run ended with ${trial.exitCode}`)
     trials.push(trial)
     say(
       `${members} members, ${sizeName(size)}, ${n + 1} of ${repeat}: ${Math.round(trial.wallMs)} ms, exit ${trial.exitCode}`,
@@ -113,53 +116,80 @@ const tableOf = (
   columns: [
     rows.every(({ members }) => members === 3) ? 'database' : 'members',
     ...measures.map(measure => measure.name),
+    'failing over, failed',
+    'CPU',
     'peak memory',
   ],
   rows: [
     ...rows.map((row): Cell[] => [
       name(row),
       ...measures.map(({ of }) => ms(row.trials.map(of))),
+      figure(
+        'count',
+        row.trials.map(({ clients }) => clients?.failoverFailed ?? 0),
+      ),
+      ms(row.trials.map(({ cpuMs }) => cpuMs)),
       bytes(row.trials.map(({ peakMemory }) => peakMemory)),
     ]),
     ...more,
   ],
 })
 
-/** Where the straight lines through what was measured lead. */
-const onPaper = (rows: readonly Row[], size: number): readonly Cell[][] => {
-  const at = (of: (trial: Trial) => number) =>
+/** Those on the kind of disk that the first is on: others do not lie on the same line. */
+const alike = (rows: readonly Row[]): readonly Row[] =>
+  rows.filter(row => row.onDisksInMemory === rows[0]?.onDisksInMemory)
+
+/** Where the straight line through the medians leads at a size. */
+const at =
+  (rows: readonly Row[], size: number) =>
+  (of: (trial: Trial) => number): number =>
     Math.max(
       0,
       lineThrough(rows.map(row => ({ x: row.size, y: summaryOf(row.trials.map(of)).median })))(size),
     )
+
+const onPaper = (rows: readonly Row[], size: number): Cell[] => {
+  const far = at(rows, size)
   return [
-    [
-      `${sizeName(size)}, on paper`,
-      ...measures.map(({ of }) => ms([at(of)])),
-      bytes([at(({ peakMemory }) => peakMemory)]),
-    ],
+    `${sizeName(size)}, on paper from up to ${sizeName(Math.max(...rows.map(row => row.size)))}`,
+    ...measures.map(({ of }) => ms([far(of)])),
+    '-',
+    ms([far(({ cpuMs }) => cpuMs)]),
+    bytes([far(({ peakMemory }) => peakMemory)]),
   ]
 }
 
 const FLEET = 500
 
-/** One run a night in each cluster; the clusters do not wait for each other. */
-const fleetTable = (rows: readonly Row[]): Table => ({
-  title: `${FLEET} clusters of three, each night, on paper`,
-  columns: ['database', 'CPU time of all runs', 'of it by each leader’s node', 'given back by all'],
-  rows: rows.map((row): Cell[] => {
-    const cpu = row.trials.map(({ cpuMs }) => cpuMs)
-    const freed = row.trials.map(({ members }) =>
-      members.reduce((sum, { before, after }) => sum + before - after, 0),
-    )
+const freedOf = ({ members }: Trial): number =>
+  members.reduce((sum, { before, after }) => sum + before - after, 0)
+
+/** One run a night in each cluster; the clusters do not wait for each other. `known`: what 8 GiB are reckoned from. */
+const fleetTable = (rows: readonly Row[], known: readonly Row[]): Table => {
+  const rowOf = (name: string, of: (get: (trial: Trial) => number) => readonly number[]): Cell[] => {
+    const cpu = of(({ cpuMs }) => cpuMs)
     return [
-      sizeName(row.size),
-      ms(cpu.map(each => each * FLEET)),
+      name,
+      ms(of(({ wallMs }) => wallMs)),
       ms(cpu),
-      bytes(freed.map(each => each * FLEET)),
+      ms(cpu.map(each => each * FLEET)),
+      bytes(of(freedOf).map(each => each * FLEET)),
     ]
-  }),
-})
+  }
+  return {
+    title: `${FLEET} clusters of three, each night, on paper`,
+    columns: [
+      ...['database', 'a run', 'CPU time of each leader’s node', 'CPU time of all runs'],
+      'given back by all members',
+    ],
+    rows: [
+      ...rows.map(row => rowOf(sizeName(row.size), get => row.trials.map(get))),
+      ...(known.length === 0
+        ? []
+        : [rowOf(`${sizeName(8 * GIB)}, on paper`, get => [at(known, 8 * GIB)(get)])]),
+    ],
+  }
+}
 
 const plotOf = (
   name: string,

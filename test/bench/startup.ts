@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { Cluster, programOf } from '../lab/cluster.js'
 import { now } from './measured.js'
 import type { Part } from './part.js'
@@ -6,7 +7,7 @@ import { bytes, type Cell, ms } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
 import { built, env, type Program } from './tools.js'
 
-type Start = Readonly<{ name: string; command: readonly string[] }>
+type Start = Readonly<{ name: string; command: readonly string[]; env?: NodeJS.ProcessEnv }>
 
 export const startup: Part = {
   title: 'Start-up',
@@ -37,6 +38,11 @@ export const startup: Part = {
         : [
             { name: 'bare node of the package', command: [packaged.program[0], '-e', '0'] },
             ...ofProgram('packaged', packaged.program),
+            {
+              name: 'packaged status, with Node’s compile cache',
+              command: [...packaged.program, 'status', ...cluster.flags(local)],
+              env: { NODE_COMPILE_CACHE: join(cluster.folder, 'compiled') },
+            },
           ]),
       { name: 'etcdctl version', command: [etcdctl, 'version'] },
       {
@@ -92,16 +98,16 @@ export const startup: Part = {
         },
       ],
       notes: packaged === undefined ? ['There were no packages: npm run package makes them.'] : [],
-      trials: starts.map(start => ({ ...start, times: times.get(start) })),
+      trials: starts.map(start => ({ name: start.name, times: times.get(start) })),
     }
   },
 }
 
-function timeOf({ name, command: [program = '', ...args] }: Start): number {
+function timeOf({ name, command: [program = '', ...args], env: more }: Start): number {
   const from = now()
   const { status, stderr } = spawnSync(program, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...env(), ETCDCTL_API: '3' },
+    env: { ...env(), ETCDCTL_API: '3', ...more },
   })
   if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`)
   return now() - from

@@ -28,10 +28,11 @@ export function frontOf<T extends Readonly<{ x: number; y: number }>>(points: re
   })
 }
 
-/** Items in the order of turn `n`: each turn another one begins, so that none is always the first on a warm machine. */
+/** Items in the order of turn `n`: each turn another one begins, and in every second the others come backwards: none always comes after the same. */
 export function inTurn<T>(items: readonly T[], n: number): readonly T[] {
   const start = items.length === 0 ? 0 : n % items.length
-  return [...items.slice(start), ...items.slice(0, start)]
+  const others = [...items.slice(start + 1), ...items.slice(0, start)]
+  return [...items.slice(start, start + 1), ...(n % 2 === 0 ? others : others.toReversed())]
 }
 
 /** The straight line with the least squares of what it is off by; flat through a single point. */

@@ -46,8 +46,7 @@ export async function compressed(
   const { by, preset, threads, blockBytes } = setting
   const command =
     by === 'xz'
-      ? // -T1 is another encoder than the one with threads: no block sizes. So are two threads of one block at a time.
-        ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
+      ? ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
       : [process.execPath, encode, file, target, String(preset), String(threads), String(blockBytes)]
   const [program = '', ...args] = nice === 0 ? command : ['nice', '-n', String(nice), ...command]
   const ended: Measured = await measured(program, args, { ...process.env, ...env })

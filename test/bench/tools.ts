@@ -3,14 +3,17 @@ import { type LabMember, programOf } from '../lab/cluster.js'
 import { main } from '../lab/command.js'
 import type { Arena } from './arena.js'
 import { type Measured, measured } from './measured.js'
-import type { Context } from './part.js'
+import { type Context, GIB } from './part.js'
 
 /** How this tool is started: the program and its first arguments. */
 export type Program = readonly [string, ...string[]]
 export const built: Program = [process.execPath, main]
 
 export type Spans = Readonly<{
-  /** Taking, compressing, verifying and trimming, ms; what a tool does not do took no time. */
+  /** Until the program has read its configuration and begins, and the call by itself, ms; undefined where nobody tells. */
+  startMs?: number
+  moveLeaderMs?: number
+  /** Taking, compressing, verifying and trimming; what is not done takes no time. */
   snapshotMs: number
   compressMs: number
   verifyMs: number
@@ -22,6 +25,7 @@ export type Work = Readonly<{ measured: Measured; spans: Spans }>
 /** Something that defragments a whole cluster, as people start it. */
 export type Tool = Readonly<{
   name: string
+  isOurs?: true
   /** `outlasting`: a defragmentation takes longer than the tool waits for its answer. */
   work(arena: Arena, leader: LabMember, outlasting: boolean): Promise<Work>
 }>
@@ -35,37 +39,52 @@ export const env = (): NodeJS.ProcessEnv => ({
   ETCD_DEFRAG_MIN_UPTIME: '0s',
 })
 
+/** Where a member is out for longer than the default lets it be, by the pace of a slow disk. */
+export const stalling = ['--max-stall', '1h']
+export const stallingAt = (databaseBytes: number): readonly string[] =>
+  databaseBytes > 2 * GIB ? stalling : []
+
 const ETCDCTL_TIMEOUT = '5s' // etcdctl's own --command-timeout
 
 export const ourselves = ([program, ...first]: Program, more: readonly string[] = []): Tool => ({
   name: 'etcd-defrag',
+  isOurs: true,
   async work(arena, leader, outlasting) {
     const { cluster, scratch } = arena
     // It is told to expect no answer within etcdctl's time, and not to leave a member alone that will be out for long.
-    const patient = ['--defrag-timeout', ETCDCTL_TIMEOUT, '--settle-timeout', '20m']
+    const patient = ['--defrag-timeout', ETCDCTL_TIMEOUT, '--settle-timeout', '20m', ...stalling]
     const ended = await measured(
       program,
       [
-        ...[...first, 'run', ...cluster.flags(leader), '--output', 'json', '--max-stall', '1h'],
+        ...[...first, 'run', ...cluster.flags(leader), '--output', 'json'],
         ...['--data-dir', leader.dataDir, '--backup-path', join(scratch, 'ours.xz')],
         ...(outlasting ? patient : []),
         ...more,
       ],
       env(),
     )
-    return { measured: ended, spans: spansOf(ended.stdout) }
+    if (ended.stdout === '') throw new Error(`etcd-defrag ended with ${ended.code}: ${ended.stderr}`)
+    return { measured: ended, spans: spansOf(ended.stdout, ended.startedAt) }
   },
 })
 
-/** From the JSON document of a run. */
-export function spansOf(document: string): Spans {
-  const { steps } = JSON.parse(document) as {
-    steps: { step: string; tookMs: number; result?: Partial<Spans> }[]
+/** From the JSON document of a run; `launchedAt`: when its process was started, ms since the epoch. */
+export function spansOf(document: string, launchedAt: number): Spans {
+  const { startedAt, steps } = JSON.parse(document) as {
+    startedAt: string
+    steps: { step: string; tookMs: number; result?: Partial<Spans & { spooled: boolean }> }[]
   }
-  const trim = steps.find(({ step }) => step === 'trim')
+  const tookMs = (name: string) =>
+    steps.filter(({ step }) => step === name).reduce((sum, step) => sum + step.tookMs, 0)
   const snapshot = steps.find(({ step }) => step === 'snapshot')
-  const { snapshotMs = 0, compressMs = 0, verifyMs = 0 } = snapshot?.result ?? {}
-  return { snapshotMs, compressMs, verifyMs, trimMs: trim?.tookMs ?? 0 }
+  const { snapshotMs = 0, compressMs = 0, verifyMs = 0, spooled = true } = snapshot?.result ?? {}
+  if (!spooled) throw new Error('there was no room to spool: taking and compressing were one')
+  return {
+    startMs: Date.parse(startedAt) - launchedAt,
+    moveLeaderMs: tookMs('moveLeader'),
+    ...{ snapshotMs, compressMs, verifyMs },
+    trimMs: tookMs('trim'),
+  }
 }
 
 /** Endpoints are flags: etcdctl refuses to have them both ways. */

@@ -1,11 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, type LabMember, until } from '../lab/cluster.js'
+import { type Cluster, type EndpointStatus, type LabMember, until } from '../lab/cluster.js'
 import { type Defragmentation, defragmentationsOf, type Incident, incidentsOf } from '../lab/timeline.js'
 import { Arena, type Setting } from './arena.js'
-import { failuresOf, longestGap, mostAtOnce, type Operation, type Span, unionOf } from './gaps.js'
+import {
+  failuresOf,
+  longestGap,
+  longestSilence,
+  mostAtOnce,
+  type Operation,
+  type Span,
+  unionOf,
+} from './gaps.js'
 import { type Done, FAILS_OVER } from './load.js'
 import { Load } from './loaded.js'
+import { now } from './measured.js'
 import type { Spans, Tool, Work } from './tools.js'
 
 /** What one tool did to one cluster, as etcd and its clients saw it; spans in ms. */
@@ -25,6 +34,8 @@ export type Trial = Readonly<{
     defragmentMs: number
     count: number
     before: number
+    /** Of that. */
+    inUse: number
     after: number
     /** Undefined without load. */
     gapMs: number | undefined
@@ -34,14 +45,24 @@ export type Trial = Readonly<{
   clients: Clients | undefined
 }>
 
+/** How many members' files are smaller than before. */
+export const smaller = ({ members }: Trial): number =>
+  members.filter(({ before, after }) => after < before).length
+
+/** Every exit code there was. */
+export const exits = (trials: readonly Trial[]): string =>
+  [...new Set(trials.map(({ exitCode }) => String(exitCode)))].join(', ')
+
 type Clients = Readonly<{
   gapMs: number
+  /** What was going on at the members then. */
+  gapDuring: 'a change of leader' | 'a defragmentation' | 'the rest'
   failoverGapMs: number
   sent: number
   failed: number
   failoverFailed: number
-  /** Of those due while members were being defragmented. */
-  failedShare: number
+  /** Of those due while members were being defragmented; undefined where none was. */
+  failedShare: number | undefined
   generatorLatestMs: number
 }>
 
@@ -50,6 +71,9 @@ type Conditions = Readonly<{
   besideMs?: number
   outlasting?: boolean
 }>
+
+/** Members and tools tell the time by the clock, spans are measured without it: more than that between the two spoils both. */
+const CLOCK_MS = 10
 
 /** One tool on a fresh cluster. */
 export async function trialOf(
@@ -62,6 +86,7 @@ export async function trialOf(
   const leader = await cluster.leader()
   const sizes = await sizesOf(cluster)
   const begunAt = Date.now()
+  const skew = begunAt - now()
   await using load = besideMs === undefined ? undefined : Load.on(cluster)
   await sleep(besideMs ?? 0)
   const work = await tool.work(arena, leader, outlasting)
@@ -74,6 +99,8 @@ export async function trialOf(
   const done = await load?.end()
   const after = await sizesOf(cluster)
   const incidents = (await incidentsIn(cluster)).filter(({ at }) => at >= begunAt)
+  const setBy = Math.abs(Date.now() - now() - skew)
+  if (setBy > CLOCK_MS) throw new Error(`the clock was set by ${Math.round(setBy)} ms in mid-trial`)
   const whole = {
     from: work.measured.startedAt,
     until: Math.max(work.measured.endedAt, quietAt) + (besideMs ?? 0) / 2,
@@ -89,8 +116,8 @@ type Seen = Readonly<{
   incidents: readonly Incident[]
   /** From the tool's start until a while after all of it was over. */
   whole: Span
-  before: ReadonlyMap<string, number>
-  after: ReadonlyMap<string, number>
+  before: Sizes
+  after: Sizes
 }>
 
 function told({ tool, cluster, work, done, incidents, whole, before, after }: Seen): Trial {
@@ -110,20 +137,26 @@ function told({ tool, cluster, work, done, incidents, whole, before, after }: Se
       name: member.name,
       defragmentMs: own(member).reduce((sum, d) => sum + d.until - d.from, 0),
       count: own(member).length,
-      before: before.get(member.name) ?? 0,
-      after: after.get(member.name) ?? 0,
+      before: before.get(member.name)?.dbSize ?? 0,
+      inUse: before.get(member.name)?.dbSizeInUse ?? 0,
+      after: after.get(member.name)?.dbSize ?? 0,
       gapMs: done && longestGap(writesAt(done, member.name), whole),
     })),
     mostOut: mostAtOnce(defragmentations),
     leaderChanges: incidents.filter(({ what }) => what === 'leads').length,
-    clients: done && clientsOf(done, whole, defragmentations),
+    clients: done && clientsOf(done, whole, incidents, defragmentations),
   }
 }
 
 const writesAt = ({ operations }: Done, client: string): readonly Operation[] =>
   operations.filter(operation => operation.kind === 'write' && operation.client === client)
 
-function clientsOf(done: Done, whole: Span, defragmentations: readonly Defragmentation[]): Clients {
+function clientsOf(
+  done: Done,
+  whole: Span,
+  incidents: readonly Incident[],
+  defragmentations: readonly Defragmentation[],
+): Clients {
   const { operations, latestMs } = done
   const bound = operations.filter(({ client }) => client !== FAILS_OVER)
   const failover = operations.filter(({ client }) => client === FAILS_OVER)
@@ -133,13 +166,17 @@ function clientsOf(done: Done, whole: Span, defragmentations: readonly Defragmen
     until: Math.max(...defragmentations.map(({ until }) => until)),
   }
   const worst = failuresOf(bound, meanwhile)
+  const gap = longestSilence(writes, whole)
+  const isChange = incidents.some(({ what, at }) => what === 'leads' && at >= gap.from && at <= gap.until)
+  const isDefragmenting = defragmentations.some(({ from, until }) => from < gap.until && until > gap.from)
   const all = failuresOf(bound, whole)
   return {
-    gapMs: longestGap(writes, whole),
+    gapMs: gap.until - gap.from,
+    gapDuring: isChange ? 'a change of leader' : isDefragmenting ? 'a defragmentation' : 'the rest',
     failoverGapMs: longestGap(failover, whole),
     ...all,
     failoverFailed: failuresOf(failover, whole).failed,
-    failedShare: worst.sent === 0 ? 0 : worst.failed / worst.sent,
+    failedShare: worst.sent === 0 ? undefined : worst.failed / worst.sent,
     generatorLatestMs: latestMs,
   }
 }
@@ -149,12 +186,14 @@ async function incidentsIn(cluster: Cluster): Promise<readonly Incident[]> {
   return (await Promise.all(logs)).flat().toSorted((a, b) => a.at - b.at)
 }
 
-async function sizesOf(cluster: Cluster): Promise<ReadonlyMap<string, number>> {
+type Sizes = ReadonlyMap<string, EndpointStatus['Status'] | undefined>
+
+async function sizesOf(cluster: Cluster): Promise<Sizes> {
   const statuses = await cluster.status()
   return new Map(
     cluster.members.map(({ name, clientUrl }) => [
       name,
-      statuses.find(({ Endpoint }) => Endpoint === clientUrl)?.Status.dbSize ?? 0,
+      statuses.find(({ Endpoint }) => Endpoint === clientUrl)?.Status,
     ]),
   )
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ENCODING } from '../../src/backup/xz.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
-import { longestGap, type Operation } from './gaps.js'
+import { longestGap } from './gaps.js'
 import { Load } from './loaded.js'
 import { now } from './measured.js'
 import { type Context, MIB } from './part.js'
@@ -19,8 +19,6 @@ export type UnderLoad = Readonly<{
   gapMs: number
 }>
 
-const IDLE_MS = 5000
-
 /** What compressing alone, with the defaults, does to the clients of members on the same machine. */
 export async function underLoad(file: string, context: Context): Promise<readonly UnderLoad[]> {
   const { suite, seed, repeat, isQuick, packaged, say } = context
@@ -30,12 +28,13 @@ export async function underLoad(file: string, context: Context): Promise<readonl
   const { preset, threads, blockSize } = ENCODING
   const ways = isQuick ? [10] : [undefined, 0, 10, 19]
   await using arena = await Arena.of({ suite, members: 3, database, databaseBytes: size })
+  let lastMs = 3000 // until something was compressed
   for (let n = 0; n < repeat; n++)
     for (const nice of inTurn(ways, n)) {
       const load = Load.on(arena.cluster)
       await sleep(1000) // its connections are made
       const from = now()
-      if (nice === undefined) await sleep(isQuick ? 500 : IDLE_MS)
+      if (nice === undefined) await sleep(lastMs)
       else
         await compressed(
           file,
@@ -43,6 +42,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
           { nice, env: packaged?.env },
         )
       const until = now()
+      lastMs = until - from // the longest gap of a longer time is longer
       const { operations } = await load.end()
       const writes = operations.filter(
         ({ kind, dueAt }) => kind === 'write' && dueAt >= from && dueAt < until,
@@ -53,7 +53,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
         wallMs: until - from,
         medianMs: took[Math.floor(took.length / 2)] ?? 0,
         worstMs: took[Math.floor(took.length * 0.99)] ?? 0,
-        gapMs: longestGap(writes satisfies readonly Operation[], { from, until }),
+        gapMs: longestGap(writes, { from, until }),
       })
       say(`under load, nice ${nice ?? '-'}, ${n + 1} of ${repeat}`)
     }

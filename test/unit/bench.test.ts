@@ -90,11 +90,12 @@ describe('statistics', () => {
     )
   })
 
-  test('each turn begins with another one', () => {
+  test('each turn begins with another one, and none always comes after the same', () => {
     assert.deepEqual(
       [0, 1, 2, 3].map(n => inTurn(['a', 'b', 'c'], n).join('')),
-      ['abc', 'bca', 'cab', 'abc'],
+      ['abc', 'bac', 'cab', 'acb'],
     )
+    assert.deepEqual([inTurn(['a'], 1), inTurn([], 1)], [['a'], []])
   })
 
   test('a line through points on a line leads on along it', () => {
@@ -180,6 +181,7 @@ describe('what is shown', () => {
       cpu: 'a CPU',
       cores: 2,
       memoryBytes: 2 ** 34,
+      disk: 'ext4 on /dev/vda',
       kernel: '6',
       program: 'packaged etcd-defrag 1',
       node: '24',
@@ -211,7 +213,7 @@ describe('what is shown', () => {
     assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
     assert.match(
       text,
-      /a CPU, 2 cores, 16 GiB, Linux 6; packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5.*commit c; 2026-01-02, 1 min/,
+      /a CPU, 2 cores, 16 GiB, ext4 on \/dev\/vda, Linux 6; packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5.*commit c; 2026-01-02, 1 min/,
     )
     assert.match(text, /!\[a < b & c\]\(pictures\/p\.svg\)/)
   })
@@ -225,16 +227,29 @@ describe('what is read', () => {
 
   test("a run's own times come from its document; a run without a backup took none for one", () => {
     const steps = [
+      { step: 'moveLeader', tookMs: 5 },
+      { step: 'moveLeader', tookMs: 6 },
       { step: 'snapshot', tookMs: 9, result: { snapshotMs: 1, compressMs: 2, verifyMs: 3 } },
       { step: 'trim', tookMs: 4 },
     ]
-    assert.deepEqual(spansOf(JSON.stringify({ steps })), {
+    const document = { startedAt: '2026-11-22T02:30:00.120Z', steps }
+    const launchedAt = Date.parse('2026-11-22T02:30:00Z')
+    assert.deepEqual(spansOf(JSON.stringify(document), launchedAt), {
+      startMs: 120,
+      moveLeaderMs: 11,
       snapshotMs: 1,
       compressMs: 2,
       verifyMs: 3,
       trimMs: 4,
     })
-    assert.deepEqual(spansOf('{"steps":[]}'), { snapshotMs: 0, compressMs: 0, verifyMs: 0, trimMs: 0 })
+    assert.deepEqual(spansOf(JSON.stringify({ ...document, steps: [] }), launchedAt), {
+      startMs: 120,
+      moveLeaderMs: 0,
+      snapshotMs: 0,
+      compressMs: 0,
+      verifyMs: 0,
+      trimMs: 0,
+    })
   })
 
   test('the command line: five repetitions at 1 GiB of all parts, and less when quick', () => {
