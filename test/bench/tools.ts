@@ -30,7 +30,7 @@ export type Tool = Readonly<{
   work(arena: Arena, leader: LabMember, outlasting: boolean): Promise<Work>
 }>
 
-const nothing: Spans = { snapshotMs: 0, compressMs: 0, verifyMs: 0, trimMs: 0 }
+export const nothing: Spans = { snapshotMs: 0, compressMs: 0, verifyMs: 0, trimMs: 0 }
 
 /** Other than in a bench, members have been up for longer and the last run was yesterday. */
 export const env = (): NodeJS.ProcessEnv => ({

@@ -51,7 +51,7 @@ export const smaller = ({ members }: Trial): number =>
 
 /** Every exit code there was. */
 export const exits = (trials: readonly Trial[]): string =>
-  [...new Set(trials.map(({ exitCode }) => String(exitCode)))].join(', ')
+  [...new Set(trials.map(({ exitCode }) => (exitCode === null ? '-' : String(exitCode))))].join(', ')
 
 type Clients = Readonly<{
   gapMs: number
