@@ -1,11 +1,20 @@
 import { rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { ENCODING } from '../../src/backup/xz.js'
 import { type Measured, measured } from './measured.js'
-import { MIB } from './part.js'
+import { type Context, MIB } from './part.js'
 
-/** One way to compress; `blockBytes` 0 leaves the size to liblzma, which takes three dictionaries' (lzma/container.h). */
-export type Setting = Readonly<{ by: 'bundled' | 'xz'; preset: number; threads: number; blockBytes: number }>
+/**
+ * One way to compress: by the liblzma of the package, by the one that comes compiled from npm, or by this machine's xz.
+ * `blockBytes` 0 leaves the size to liblzma, which takes three dictionaries' (lzma/container.h).
+ */
+export type Setting = Readonly<{
+  by: 'bundled' | 'npm' | 'xz'
+  preset: number
+  threads: number
+  blockBytes: number
+}>
 export type Outcome = Readonly<{
   setting: Setting
   wallMs: number
@@ -15,9 +24,9 @@ export type Outcome = Readonly<{
 }>
 
 export const nameOf = ({ by, preset, threads, blockBytes }: Setting): string =>
-  `${by === 'xz' ? 'xz ' : ''}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
+  `${by === 'bundled' ? '' : `${by} `}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
 
-export function settingsOf(isQuick: boolean): readonly Setting[] {
+export function settingsOf({ isQuick, packaged }: Pick<Context, 'isQuick' | 'packaged'>): readonly Setting[] {
   const presets = isQuick ? [1] : [0, 1, 2, 3, 4, 5, 6]
   const threads = isQuick
     ? [1]
@@ -31,7 +40,9 @@ export function settingsOf(isQuick: boolean): readonly Setting[] {
   const beside = presets.flatMap(preset =>
     threads.map(count => ({ by: 'xz', preset, threads: count, blockBytes: 0 }) as const),
   )
-  return [...bundled, ...beside]
+  const { preset, threads: count, blockSize: blockBytes } = ENCODING
+  const npm = packaged === undefined ? [] : [{ by: 'npm', preset, threads: count, blockBytes } as const]
+  return [...bundled, ...npm, ...beside]
 }
 
 const encode = join(import.meta.dirname, 'encode.js')
