@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { databaseOf } from './database.js'
 import { now } from './measured.js'
-import { noMemoryDisk } from './memoryDisk.js'
+import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { besideMs, type Part } from './part.js'
 import { bytes, type Cell, type Findings, figure, ms } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
@@ -11,8 +11,8 @@ import { exits, smaller, type Trial, trialOf } from './trial.js'
 type Disk = Readonly<{ name: string; bytesPerSecond: number; outlasting: boolean }>
 
 const disks: readonly Disk[] = [
-  { name: 'normal disk, 400 MB/s', bytesPerSecond: 400e6, outlasting: false },
-  { name: 'slow disk, 45 MB/s', bytesPerSecond: 45e6, outlasting: false },
+  { name: 'normal disk, 400 MB/s', bytesPerSecond: SPEED.normal, outlasting: false },
+  { name: 'slow disk, 45 MB/s', bytesPerSecond: SPEED.slow, outlasting: false },
   // 0.6 GiB take 32 s: longer than etcdctl's 5 s and than the 30 s of others.
   { name: 'outlasting every deadline, 20 MB/s', bytesPerSecond: 20e6, outlasting: true },
 ]

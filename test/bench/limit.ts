@@ -5,14 +5,14 @@ import { defragmentationsOf, incidentsOf } from '../lab/timeline.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { measured } from './measured.js'
-import { noMemoryDisk } from './memoryDisk.js'
+import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { type Context, type Part, sizeName } from './part.js'
 import { bytes, type Cell, figure, ms } from './report.js'
 import { ratiosOf, summaryOf } from './statistics.js'
 import { etcdctlEnvironment } from './tools.js'
 
 type Beside = Readonly<{ defragmentMs: number; copyMs: number; bytes: number }>
-const speeds = [400e6, 45e6]
+const speeds = [SPEED.normal, SPEED.slow]
 
 /** How much of a defragmentation is the disk's. */
 export const limit: Part = {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Client, credentials } from '@grpc/grpc-js'
 import type { Operation } from './gaps.js'
+import { now } from './measured.js'
 import { bytesOf, part } from './wire.js'
 
 /** A process of its own, at real-time priority: `node load.js PLAN` works until its standard input ends, then prints `Done`. */
@@ -27,8 +28,6 @@ type Client_ = Readonly<{
   kind: Operation['kind']
   send: (n: number, dueAt: number) => Promise<void>
 }>
-
-const now = (): number => performance.timeOrigin + performance.now()
 
 function connect({ endpoints, tls }: Plan): readonly Client[] {
   const channel =

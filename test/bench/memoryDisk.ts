@@ -9,6 +9,9 @@ const run = promisify(execFile)
 const BLKIO = '/sys/fs/cgroup/blkio'
 const MEMORY = '/dev/shm'
 
+/** What a disk writes, bytes a second: a good one of a cloud, and a poor one. */
+export const SPEED = { normal: 400e6, slow: 45e6 } as const
+
 /** Why no such disk can be had here; undefined where it can. */
 export function noMemoryDisk(): string | undefined {
   if (!isRoot) return 'disks of their own for the members take root'

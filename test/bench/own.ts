@@ -1,5 +1,5 @@
 import { databaseOf } from './database.js'
-import { noMemoryDisk } from './memoryDisk.js'
+import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { MIB, type Part, sizeName, sizesOf } from './part.js'
 import { type Cell, figure, ms, type Table } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
@@ -32,7 +32,7 @@ export const own: Part = {
       : sizesOf(context).filter(bytes => bytes <= context.size)) {
       const database = await databaseOf({ suite, bytes: size, seed }, say)
       const trials = new Map<Tool, Trial[]>(tools.map(tool => [tool, []]))
-      const limit = refused === undefined ? { bytesPerSecond: 400e6 } : {}
+      const limit = refused === undefined ? { bytesPerSecond: SPEED.normal } : {}
       for (let n = 0; n < repeat; n++)
         for (const tool of inTurn(tools, n)) {
           const setting = { suite, members: 3, database, databaseBytes: size, ...limit }

@@ -1,12 +1,7 @@
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readlink, rm, stat, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { root } from '../lab/packages.js'
+import { root, Unpacked } from '../lab/packages.js'
 import type { Program } from './tools.js'
-
-const run = promisify(execFile)
 
 async function newestOf(folder: string): Promise<Readonly<{ file: string; at: number }>> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(entry =>
@@ -21,17 +16,18 @@ async function newestOf(folder: string): Promise<Readonly<{ file: string; at: nu
 
 /** This machine's package, unpacked aside and not installed: what its users run. */
 export class Packaged implements AsyncDisposable {
-  readonly #folder: string
+  readonly #unpacked: Unpacked
   readonly program: Program
   /** With it, a program of ours that is in no package takes the package's liblzma (node-gyp-build: node-gyp-build.js). */
   readonly env: Readonly<Record<string, string>>
   /** Names and bytes of all packages there are. */
   readonly sizes: readonly (readonly [string, number])[]
 
-  private constructor(folder: string, program: Program, sizes: Packaged['sizes']) {
-    this.#folder = folder
-    this.program = program
-    this.env = { LZMA_NATIVE_PREBUILD: join(folder, 'addon') }
+  private constructor(unpacked: Unpacked, addon: string, sizes: Packaged['sizes']) {
+    const [node = '', ...first] = unpacked.command
+    this.#unpacked = unpacked
+    this.program = [node, ...first]
+    this.env = { LZMA_NATIVE_PREBUILD: addon }
     this.sizes = sizes
   }
 
@@ -46,26 +42,23 @@ export class Packaged implements AsyncDisposable {
     const newest = await newestOf(join(root, 'src'))
     if (newest.at > (await stat(join(packages, deb))).mtimeMs)
       throw new Error(`${newest.file} is newer than ${deb}; npm run package makes another`)
-    const folder = await mkdtemp(join(tmpdir(), 'etcd-defrag-unpacked-'))
+    const unpacked = await Unpacked.of(join(packages, deb))
     try {
-      await run('dpkg-deb', ['-x', join(packages, deb), folder])
-      const lib = join(folder, 'usr/lib/etcd-defrag')
-      const release = join(folder, 'addon/build/Release')
+      const addon = join(unpacked.folder, 'addon')
+      const release = join(addon, 'build/Release')
       await mkdir(release, { recursive: true })
-      await symlink(join(lib, 'lzma.node'), join(release, 'lzma.node'))
+      await symlink(join(unpacked.lib, 'lzma.node'), join(release, 'lzma.node'))
       const sizes = await Promise.all(
         files.map(async name => [name, (await stat(join(packages, name))).size] as const),
       )
-      const bin = join(folder, 'usr/bin')
-      const main = join(bin, await readlink(join(bin, 'etcd-defrag')))
-      return new Packaged(folder, [join(lib, 'node'), main], sizes)
+      return new Packaged(unpacked, addon, sizes)
     } catch (error) {
-      await rm(folder, { recursive: true })
+      await unpacked[Symbol.asyncDispose]()
       throw error
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#folder, { recursive: true })
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#unpacked[Symbol.asyncDispose]()
   }
 }

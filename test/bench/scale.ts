@@ -1,6 +1,6 @@
 import { databaseOf } from './database.js'
 import { needsRoot } from './loaded.js'
-import { memoryFor, noMemoryDisk } from './memoryDisk.js'
+import { memoryFor, noMemoryDisk, SPEED } from './memoryDisk.js'
 import { ownMs } from './own.js'
 import { besideMs, type Context, GIB, MIB, type Part, sizeName, sizesOf } from './part.js'
 import type { Plot } from './plot.js'
@@ -91,7 +91,7 @@ async function rowOf(members: number, size: number, context: Context): Promise<R
     members,
     database,
     databaseBytes: size,
-    ...(onDisksInMemory ? { bytesPerSecond: 400e6 } : {}),
+    ...(onDisksInMemory ? { bytesPerSecond: SPEED.normal } : {}),
   }
   const flags = [...(members === 1 ? ['--force-single'] : []), ...stallingAt(size)]
   const trials: Trial[] = []
