@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, programOf } from './lab/cluster.js'
-import { main } from './lab/command.js'
+import { built } from './lab/command.js'
 import { fragment } from './lab/fill.js'
 import { isRoot, LoopDevice } from './lab/loopDevice.js'
 import { restore } from './lab/restore.js'
@@ -27,7 +27,8 @@ async function show(words: string, args: readonly string[]): Promise<void> {
   process.stdout.write(`\n$ etcd-defrag ${words}\n`)
   // Its members are half a minute old at most, which a run would wait for.
   const env = { ...process.env, ETCD_DEFRAG_MIN_UPTIME: '0s' }
-  const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit', env })
+  const [node, ...first] = built
+  const child = spawn(node, [...first, ...args], { stdio: 'inherit', env })
   // The signal itself: from a terminal it has come to the child too, and it counts once.
   const end = () => child.kill(signals.find(signal => signal === stop.signal.reason) ?? 'SIGTERM')
   stop.signal.addEventListener('abort', end)

@@ -43,8 +43,9 @@ export async function bundle(folder: string): Promise<Metafile> {
   if (unused !== undefined) throw new Error(`no file is ${unused.file} any more`)
   const main = join(folder, 'main.js')
   const text = await readFile(main, 'utf8')
-  if (!text.startsWith('#!/usr/bin/env node\n')) throw new Error('src/main.ts no longer begins with #!')
-  await writeFile(main, text.replace(/^.*/, '#!/usr/lib/etcd-defrag/node'))
+  const [, flag] = /^#!\/usr\/bin\/env -S node (--\S+)\n/.exec(text) ?? []
+  if (flag === undefined) throw new Error('src/main.ts no longer begins with #! and one flag')
+  await writeFile(main, text.replace(/^.*/, `#!/usr/lib/etcd-defrag/node ${flag}`)) // Linux passes one argument
   return metafile
 }
 

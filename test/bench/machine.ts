@@ -30,7 +30,7 @@ export type Machine = Readonly<{
 /** The machine at hand, as it is now. */
 export async function describeMachine({
   suite,
-  program: [node, main],
+  program: [node, ...first],
   packaged,
 }: Pick<Context, 'suite' | 'program' | 'packaged'>): Promise<Machine> {
   const [cpus, load, disk, etcd, xz, own, ownNode] = await Promise.all([
@@ -39,7 +39,7 @@ export async function describeMachine({
     run('findmnt', ['--noheadings', '--output', 'FSTYPE,SOURCE', '--target', tmpdir()]),
     run(programOf(suite, 'etcd'), ['--version']),
     run('xz', ['--version']),
-    run(node, [main ?? '', '--version']),
+    run(node, [...first, '--version']),
     run(node, ['--version']),
   ])
   return {

@@ -1,10 +1,10 @@
+import { built } from '../lab/command.js'
 import { keep, take } from './bench.js'
 import { parse } from './commandLine.js'
 import { writeDocument } from './document.js'
 import { Packaged } from './packaged.js'
 import { partOf } from './parts.js'
 import { tableText } from './show.js'
-import { built } from './tools.js'
 
 /** `npm run bench`: see `usage`. A signal ends it once the trial under way is over, which leaves nothing behind. */
 const stop = new AbortController()

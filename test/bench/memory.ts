@@ -96,7 +96,7 @@ function expectSuccess(job: string, { code, stdout, stderr }: Measured): void {
 /** Resident memory after each run, bytes. */
 async function growthOver(
   runs: number,
-  { suite, seed, program: [node], packaged, say }: Context,
+  { suite, seed, program: [node, ...first], packaged, say }: Context,
 ): Promise<readonly number[]> {
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
@@ -106,6 +106,7 @@ async function growthOver(
   if (member === undefined) throw new Error('no member')
   const archive = ['--backup-path', join(scratch, 'etcd-backup.xz'), '--force-single', '--no-trim']
   const args = [
+    ...first.slice(0, -1),
     '--expose-gc',
     join(import.meta.dirname, 'manyRuns.js'),
     String(runs),

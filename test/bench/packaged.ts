@@ -24,9 +24,8 @@ export class Packaged implements AsyncDisposable {
   readonly sizes: readonly (readonly [string, number])[]
 
   private constructor(unpacked: Unpacked, addon: string, sizes: Packaged['sizes']) {
-    const [node = '', ...first] = unpacked.command
     this.#unpacked = unpacked
-    this.program = [node, ...first]
+    this.program = unpacked.command
     this.env = { LZMA_NATIVE_PREBUILD: addon }
     this.sizes = sizes
   }

@@ -69,7 +69,11 @@ const takers = ({ program: [program, ...first] }: Context): readonly [Taker, Tak
     name: 'the stream alone',
     async take({ cluster: { client } }, member) {
       const tls = client === undefined ? [] : [client.ca, client.cert, client.key]
-      const ended = await measured(program, [streamAlone, member.clientUrl, ...tls], env())
+      const ended = await measured(
+        program,
+        [...first.slice(0, -1), streamAlone, member.clientUrl, ...tls],
+        env(),
+      )
       if (ended.code !== 0) throw new Error(ended.stderr)
       return { ended, fileAt: ended.endedAt, bytes: Number(ended.stdout) - TRAILER }
     },

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Cluster, programOf } from '../lab/cluster.js'
+import { built } from '../lab/command.js'
 import { now } from './measured.js'
 import type { Part } from './part.js'
 import { bytes, type Cell, ms } from './report.js'
 import { inTurn, summaryOf } from './statistics.js'
-import { built, env, type Program } from './tools.js'
+import { env, type Program } from './tools.js'
 
 type Start = Readonly<{ name: string; command: readonly string[]; env?: NodeJS.ProcessEnv }>
 

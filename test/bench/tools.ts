@@ -1,14 +1,11 @@
 import { join } from 'node:path'
 import { type LabMember, programOf } from '../lab/cluster.js'
-import { main } from '../lab/command.js'
 import type { Arena } from './arena.js'
 import { type Measured, measured } from './measured.js'
 import { type Context, GIB } from './part.js'
 
-/** How this tool is started: the program and its first arguments. */
+/** How this tool is started: Node, its flags and the program. */
 export type Program = readonly [string, ...string[]]
-export const built: Program = [process.execPath, main]
-
 export type Spans = Readonly<{
   /** Until the program has read its configuration and begins, and the call by itself, ms; undefined where nobody tells. */
   startMs?: number

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import type { OnNode, Runbook, Way } from '../../src/restore/onNodes.js'
 import { archive } from '../lab/archives.js'
 import { Cluster, type LabMember, programOf, until } from '../lab/cluster.js'
-import { documentOf, etcdDefrag, main } from '../lab/command.js'
+import { built, documentOf, etcdDefrag } from '../lab/command.js'
 import { clientOf, fragment } from '../lab/fill.js'
 import { isRoot } from '../lab/loopDevice.js'
 import { describeArchive } from '../lab/provenance.js'
@@ -51,7 +51,7 @@ describe('the runbook', { timeout: 180_000, skip: isRoot ? false : 'its nodes ta
     data = join(cluster.folder, 'of every node')
     await Promise.all([mkdir(programs), mkdir(data)])
     const shims = {
-      'etcd-defrag': `${process.execPath} ${main}`,
+      'etcd-defrag': built.join(' '),
       etcdutl: programOf('trixie', 'etcdutl'),
       etcdctl: programOf('trixie', 'etcdctl'),
     }

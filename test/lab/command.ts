@@ -1,8 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const main = join(import.meta.dirname, '../../src/main.js')
+
+/** A program as its first line starts it, on a Node of ours. */
+export const startOf = (node: string, program: string): readonly [string, ...string[]] => {
+  const [, flags] = /^#!.*\bnode (--\S+)\n/.exec(readFileSync(program, 'utf8')) ?? []
+  if (flags === undefined) throw new Error(`${program} does not begin with a Node and its flag`)
+  return [node, flags, program]
+}
+
+/** The built command. */
+export const built = startOf(process.execPath, main)
 
 export type Ended = Readonly<{
   code: number | null
@@ -29,7 +40,7 @@ export type CommandOptions = Readonly<{
 /** Starts the built command as a user would. */
 export function start(
   args: readonly string[],
-  { env = {}, through = [], command = [process.execPath, main] }: CommandOptions = {},
+  { env = {}, through = [], command = built }: CommandOptions = {},
 ): Running {
   const [program = process.execPath, ...rest] = [...through, ...command, ...args]
   const clean = Object.fromEntries(

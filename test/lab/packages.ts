@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { call } from '../../packaging/build/programs.js'
 import { type Architecture, targets } from '../../packaging/build/target.js'
+import { startOf } from './command.js'
 
 export const root = join(import.meta.dirname, '../../..')
 
@@ -37,12 +38,12 @@ export class Unpacked implements AsyncDisposable {
   readonly folder: string
   readonly lib: string
   /** The bundled program on the bundled Node. */
-  readonly command: readonly string[]
+  readonly command: readonly [string, ...string[]]
 
   private constructor(folder: string) {
     this.folder = folder
     this.lib = join(folder, 'usr/lib/etcd-defrag')
-    this.command = [join(this.lib, 'node'), join(this.lib, 'dist/src/main.js')]
+    this.command = startOf(join(this.lib, 'node'), join(this.lib, 'dist/src/main.js'))
   }
 
   static async of(deb: string): Promise<Unpacked> {

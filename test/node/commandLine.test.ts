@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { commandNames } from '../../src/cli/commands.js'
 import { commandOptionNames, commandOptions } from '../../src/config/commandOptions.js'
 import { flagOf, optionNames, options } from '../../src/config/options.js'
 import { exitCodeMeanings } from '../../src/model/verdict.js'
+import { smallDatabase } from '../lab/boltFile.js'
 import { Cluster } from '../lab/cluster.js'
-import { type Ended, etcdDefrag, main } from '../lab/command.js'
+import { built, type Ended, etcdDefrag, main } from '../lab/command.js'
+import { snapshotOf, temporary } from '../unit/fixtures.js'
 
 describe('a command line that is not understood', () => {
   let cluster: Cluster
@@ -166,4 +168,20 @@ test('--version prints the version of the package and nothing else', async () =>
 test('starts where Node.js was told not to warn of what is deprecated, as we tell it ourselves', async () => {
   const { code, stderr } = await etcdDefrag(['--version'], { env: { NODE_OPTIONS: '--no-deprecation' } })
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+})
+
+// At its end Node waits for V8's threads: with a compiler that takes longer than the test, one that had any would not end.
+test('no thread of V8 compiles, which could keep the process from ending', async () => {
+  await using folder = await temporary()
+  const archive = join(folder.path, 'snapshot.db')
+  await writeFile(archive, snapshotOf(smallDatabase({ bytes: 16 * 2 ** 20 })))
+  const tookMs = async (...flags: readonly string[]) => {
+    const from = performance.now()
+    const command = [process.execPath, ...flags, '--concurrent-recompilation-delay=3000', main]
+    const ended = await etcdDefrag(['backup', 'verify', archive], { command })
+    assert.equal(ended.code, 0, ended.stderr)
+    return performance.now() - from
+  }
+  const [withThem, asBuilt] = [await tookMs(), await tookMs(...built.slice(1, -1))]
+  assert.ok(withThem > 3000 && asBuilt < 3000, `${withThem} ms, and ${asBuilt} ms as built`)
 })

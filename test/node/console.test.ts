@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { Cluster } from '../lab/cluster.js'
-import { type CommandOptions, documentOf, type Ended, etcdDefrag, main } from '../lab/command.js'
+import { built, type CommandOptions, documentOf, type Ended, etcdDefrag } from '../lab/command.js'
 
 type Variables = Readonly<Record<string, string>>
 type Line = Readonly<Record<string, unknown>>
@@ -14,7 +14,7 @@ const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 /** Runs the command on a pseudo-terminal of so many columns; what both streams showed is in `stdout`. */
 function onTerminal(args: readonly string[], env: Variables = {}, columns = 100): Promise<Ended> {
-  const command = [process.execPath, main, ...args].map(quoted).join(' ')
+  const command = [...built, ...args].map(quoted).join(' ')
   const size = columns === 0 ? '' : `stty cols ${columns} rows 30;`
   // script(1) takes one line for a shell; the words that the lab puts behind are that shell's unused $0, $1, …
   const through = ['sh', '-c', 'exec script -qec "$LINE" /dev/null']
