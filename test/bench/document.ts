@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { aimsTable } from './aims.js'
 import { partNames } from './parts.js'
 import type { Report } from './report.js'
 import { tableMarkdown } from './show.js'
@@ -11,10 +12,7 @@ const ENOUGH = 5
 
 /** BENCHMARKS.md, or another file, from the results in a folder; resolves to the file. Throws where there are none. */
 export async function writeDocument(folder: string, file = PUBLISHED): Promise<string> {
-  const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
-  const reports = await Promise.all(
-    files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
-  )
+  const reports = await reportsIn(folder)
   if (reports.length === 0) throw new Error(`no results in ${folder}; npm run bench makes them`)
   const few = reports.find(({ parameters: { repeat } }) => Number(repeat) < ENOUGH)
   if (few !== undefined && file === PUBLISHED)
@@ -23,10 +21,18 @@ export async function writeDocument(folder: string, file = PUBLISHED): Promise<s
   return file
 }
 
+export async function reportsIn(folder: string): Promise<readonly Report[]> {
+  const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
+  return Promise.all(
+    files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
+  )
+}
+
 /** Parts in the order of the bench, each with what it was measured with. `pictures`: the folder of the plots. */
 export function documentOf(reports: readonly Report[], pictures: string): string {
   const sorted = reports.toSorted((a, b) => order(a) - order(b))
-  return `${[head, ...sorted.map(report => sectionOf(report, pictures))].join('\n\n')}\n`
+  const sections = sorted.map(report => sectionOf(report, pictures))
+  return `${[head, tableMarkdown(aimsTable(reports)), ...sections].join('\n\n')}\n`
 }
 
 const order = ({ part }: Report): number => (partNames as readonly string[]).indexOf(part)

@@ -514,7 +514,7 @@ describe('the service manager', { skip: noManager, concurrency: 2, timeout: 120_
     await symlink(join(root, 'node_modules'), join(installed, 'node_modules'))
     const entry = join(installed, 'dist/src/main.js')
     const env = { NOTIFY_SOCKET: listening.path, WATCHDOG_USEC: '3000000', ENTRY: entry }
-    const through = ['sh', '-c', 'node=$1; shift 2; exec "$node" "$ENTRY" "$@"', 'sh']
+    const through = ['sh', '-c', 'node=$1 flag=$2; shift 3; exec "$node" "$flag" "$ENTRY" "$@"', 'sh']
     const daemon = one.daemon([...hourly, ...quiet.args], { env, through })
     await daemon.said(told('started'))
     await cp(entry, `${entry}.new`)

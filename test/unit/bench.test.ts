@@ -8,7 +8,7 @@ import { documentOf } from '../bench/document.js'
 import { failuresOf, longestGap, mostAtOnce, type Operation, unionOf } from '../bench/gaps.js'
 import { type Kind, kinds, objectOf } from '../bench/objects.js'
 import { extentOf, ticksOf } from '../bench/plot.js'
-import type { Report } from '../bench/report.js'
+import { ms, type Report } from '../bench/report.js'
 import { figureText, tableMarkdown, tableText } from '../bench/show.js'
 import { frontOf, inTurn, lineThrough, ratiosOf, summaryOf } from '../bench/statistics.js'
 import { svgOf } from '../bench/svg.js'
@@ -209,7 +209,16 @@ describe('what is shown', () => {
         trials: [],
       },
     })
-    const text = documentOf([report('scale'), report('clients')], 'pictures')
+    const own = {
+      title: 't',
+      columns: ['database, tool', 'own'],
+      rows: [['1 GiB: etcd-defrag', ms([440, 460, 700])]],
+    }
+    const text = documentOf(
+      [report('scale'), report('clients'), { ...report('own'), tables: [own] }],
+      'pictures',
+    )
+    assert.ok(text.includes('| time of a run that is not etcd’s | 450 ms | 460 ms | no |\n'))
     assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
     assert.match(
       text,
