@@ -106,7 +106,8 @@ const rewritings = (): readonly Rewriting[] => [
     parts: [segmenterOnUse],
   },
   {
-    // The set of all emoji takes half as long again; each of them has a character beyond ASCII that is one by itself, or a keycap (UTS #51).
+    // The set of all emoji takes half as long again; each of them has a character beyond ASCII that is one by itself, or
+    // a keycap (UTS #51).
     file: /(?<!\/(cliui|wrap-ansi))\/node_modules\/string-width\/index\.js$/,
     parts: [
       segmenterOnUse,

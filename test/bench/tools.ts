@@ -37,7 +37,7 @@ export const env = (): NodeJS.ProcessEnv => ({
 })
 
 /** Where a member is out for longer than the default lets it be, by the pace of a slow disk. */
-export const stalling = ['--max-stall', '1h']
+const stalling = ['--max-stall', '1h']
 export const stallingAt = (databaseBytes: number): readonly string[] =>
   databaseBytes > 2 * GIB ? stalling : []
 

@@ -251,6 +251,8 @@ describe('what is read', () => {
       verifyMs: 3,
       trimMs: 4,
     })
+    const notSpooled = { ...document, steps: [{ step: 'snapshot', tookMs: 9, result: { spooled: false } }] }
+    assert.throws(() => spansOf(JSON.stringify(notSpooled), launchedAt), /no room to spool/)
     assert.deepEqual(spansOf(JSON.stringify({ ...document, steps: [] }), launchedAt), {
       startMs: 120,
       moveLeaderMs: 0,
