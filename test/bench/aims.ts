@@ -12,6 +12,10 @@ export const aims: readonly Aim[] = [
     what: 'longest time without a write through any member, whatever the disk',
     ...{ part: 'clients', rows: ours, columns: /^write gap, any member$/, most: 130 },
   },
+  {
+    what: 'of a member’s gap, what is beyond its defragmentation',
+    ...{ part: 'clients', rows: ours, columns: /^most of a gap beyond its defragmentation$/, most: 130 },
+  },
   { what: 'members out at once', part: 'clients', rows: ours, columns: /^out at once$/, most: 1 },
   {
     what: 'failed operations of a client that fails over',
@@ -29,6 +33,10 @@ export const aims: readonly Aim[] = [
   {
     what: 'peak of memory, whatever the size',
     ...{ part: 'memory', rows: /[MG]iB$/, columns: /^(run|verify|restore)$/, most: 200e6 },
+  },
+  {
+    what: 'growth of memory over 50 runs in one process',
+    ...{ part: 'memory', rows: /^these by those before$/, columns: /^resident memory/, most: 1.03 },
   },
   { what: '`--version`', part: 'startup', rows: /^packaged --version$/, columns: /^time$/, most: 80 },
   {

@@ -17,7 +17,7 @@ import { type UnderLoad, underLoad } from './underLoad.js'
 export const compression: Part = {
   title: 'Compression',
   about:
-    'End to end: from the start of the process to a verified and durable archive, beside etcdctl and xz, which verify nothing and sync only the snapshot, of a member that has been defragmented. The sweep: one snapshot of a quarter of the size, by the liblzma of the package through lzma-native, synced, and by this machine’s xz, both as programs of their own; T1 of liblzma is its encoder with threads, with one of them, and of xz the one without. Under load: three members with 350 operations a second while the sweep’s snapshot is compressed by the defaults and the more or less nice.',
+    'End to end: from the start of the process to a verified and durable archive, beside etcdctl and xz, which verify nothing and sync only the snapshot, of a member that has been defragmented. The sweep: one snapshot of a quarter of the size, by the liblzma of the package through lzma-native, synced, and by this machine’s xz, both as programs of their own; T1 of liblzma is its encoder with threads, with one of them, and of xz the one without. Under load: three members with 350 operations a second while the sweep’s snapshot is compressed by the defaults, scheduled in several ways.',
   refused: needsRoot,
   async measure(context) {
     const whole = await endToEnd(context)
@@ -43,7 +43,7 @@ export const compression: Part = {
         notes: [
           'On the front is what no other setting beats in both time and size.',
           'The bundled liblzma is measured with the start of Node, which runs the bench; without a package it is that of lzma-native as it comes compiled from npm, whose build leaves out the optimisation of the compiler (`npm` in the table).',
-          'Under load all of compressing is nice, and nothing is verified; a backup’s own main thread is not nice.',
+          'Under load all of the process is scheduled so, and nothing is verified; a backup’s own main thread is as it was.',
         ],
         trials: [...whole, ...sweep.flat(), ...loaded],
       }
@@ -202,12 +202,12 @@ function sweepPlot(sweep: readonly (readonly Outcome[])[], size: number) {
 
 const loadTable = (all: readonly UnderLoad[]): Table => ({
   title: 'Compressing beside a loaded cluster: medians (and ranges)',
-  columns: ['nice', 'wall', 'write, median', 'write, 99 of 100', 'write gap, any member'],
-  rows: [...new Set(all.map(({ nice }) => nice))].map((nice): Cell[] => {
-    const own = all.filter(one => one.nice === nice)
+  columns: ['scheduled', 'wall', 'write, median', 'write, 99 of 100', 'write gap, any member'],
+  rows: [...new Set(all.map(({ way }) => way))].map((way): Cell[] => {
+    const own = all.filter(one => one.way === way)
     return [
-      nice === undefined ? 'no compression' : String(nice),
-      nice === undefined ? '-' : ms(own.map(({ wallMs }) => wallMs)),
+      way,
+      way === 'no compression' ? '-' : ms(own.map(({ wallMs }) => wallMs)),
       ms(own.map(({ medianMs }) => medianMs)),
       ms(own.map(({ worstMs }) => worstMs)),
       ms(own.map(({ gapMs }) => gapMs)),

@@ -38,14 +38,17 @@ async function peakOf(pid: number): Promise<number | undefined> {
   return kib === undefined ? undefined : Number(kib) * 1024
 }
 
-/** Runs a program to its end and measures it: bash's `time` has its children's times to the ms. */
+/**
+ * Runs a program to its end and measures it: bash's `time` has its children's times to the ms. It is in a session of its
+ * own, as systemd and cron start one: Linux shares processors by session first (sched(7), autogroup).
+ */
 export async function measured(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Measured> {
   // The times go to file descriptor 3, and its own output stays what it is.
-  const script = `TIMEFORMAT='%U %S'; { time "$@" 2>&4 3>&-; } 4>&2 2>&3`
+  const script = `TIMEFORMAT='%U %S'; { time setsid "$@" 2>&4 3>&-; } 4>&2 2>&3`
   const startedAt = now()
   const child = spawn('bash', ['-c', script, 'bash', program, ...args], {
     env,

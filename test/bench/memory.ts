@@ -5,7 +5,7 @@ import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { type Measured, measured } from './measured.js'
 import { type Context, MIB, type Part, sizeName, sizesOf } from './part.js'
-import { bytes, type Cell, type Table } from './report.js'
+import { bytes, type Cell, figure, type Table } from './report.js'
 import { summaryOf } from './statistics.js'
 import { env, stallingAt } from './tools.js'
 
@@ -149,16 +149,15 @@ const settled = (growth: readonly number[]): readonly number[] => growth.slice(M
 const growthTable = (growth: readonly number[]): Table => {
   const later = settled(growth)
   const half = Math.ceil(later.length / 2)
+  const [earlier, last] = [later.slice(0, half), later.slice(half)]
   return {
     title: `Resident memory over ${growth.length} runs in one process`,
     columns: ['runs', 'resident memory after each'],
     rows: [
       ['the first', bytes(growth.slice(0, 1))],
-      [
-        `${growth.length - later.length + 1} to ${growth.length - later.length + half}`,
-        bytes(later.slice(0, half)),
-      ],
-      [`${growth.length - later.length + half + 1} to ${growth.length}`, bytes(later.slice(half))],
+      [`${growth.length - later.length + 1} to ${growth.length - later.length + half}`, bytes(earlier)],
+      [`${growth.length - later.length + half + 1} to ${growth.length}`, bytes(last)],
+      ['these by those before', figure('ratio', [summaryOf(last).median / summaryOf(earlier).median])],
     ],
   }
 }

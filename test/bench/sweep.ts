@@ -47,11 +47,11 @@ export function settingsOf({ isQuick, packaged }: Pick<Context, 'isQuick' | 'pac
 
 const encode = join(import.meta.dirname, 'encode.js')
 
-/** Compresses `file` once. `nice` is how much nicer than the bench it is about it, `env` says which liblzma is bundled. */
+/** Compresses `file` once. `as` is what it is started by (nice(1), chrt(1)), `env` says which liblzma is bundled. */
 export async function compressed(
   file: string,
   setting: Setting,
-  { nice = 0, env = {} }: { nice?: number; env?: Readonly<Record<string, string>> | undefined } = {},
+  { as = [], env = {} }: Readonly<{ as?: readonly string[]; env?: NodeJS.ProcessEnv | undefined }> = {},
 ): Promise<Outcome> {
   const target = `${file}.out`
   const { by, preset, threads, blockBytes } = setting
@@ -59,7 +59,7 @@ export async function compressed(
     by === 'xz'
       ? ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
       : [process.execPath, encode, file, target, String(preset), String(threads), String(blockBytes)]
-  const [program = '', ...args] = nice === 0 ? command : ['nice', '-n', String(nice), ...command]
+  const [program = '', ...args] = [...as, ...command]
   const ended: Measured = await measured(program, args, { ...process.env, ...env })
   if (ended.code !== 0) throw new Error(`${nameOf(setting)} ended with ${ended.code}: ${ended.stderr}`)
   const [from, to] = await Promise.all([stat(file), stat(target)])

@@ -9,9 +9,19 @@ import { type Context, MIB } from './part.js'
 import { inTurn } from './statistics.js'
 import { compressed } from './sweep.js'
 
+/** How compressing is scheduled: so nice a process in a session of its own, an idle one, a nice session (sched(7)). */
+const schedules = {
+  'nice 0': [],
+  'nice 10': ['nice', '-n', '10'],
+  'nice 19': ['nice', '-n', '19'],
+  SCHED_IDLE: ['chrt', '--idle', '0'],
+  'session nice 10': ['sh', '-c', 'echo 10 > /proc/self/autogroup; exec "$@"', 'sh'],
+} as const satisfies Record<string, readonly string[]>
+type Schedule = keyof typeof schedules
+export type Way = Schedule | 'no compression'
+
 export type UnderLoad = Readonly<{
-  /** Undefined: nothing was compressed. */
-  nice: number | undefined
+  way: Way
   wallMs: number
   medianMs: number
   /** That of 99 in 100 writes is below. */
@@ -24,38 +34,40 @@ export async function underLoad(file: string, context: Context): Promise<readonl
   const { suite, seed, repeat, isQuick, packaged, say } = context
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
-  const all: UnderLoad[] = []
+  const found: UnderLoad[] = []
   const { preset, threads, blockSize } = ENCODING
-  const ways = isQuick ? [10] : [undefined, 0, 10, 19]
+  const ways: readonly Way[] = isQuick
+    ? ['session nice 10']
+    : [...(Object.keys(schedules) as Schedule[]), 'no compression']
   await using arena = await Arena.of({ suite, members: 3, database, databaseBytes: size })
-  let lastMs = 3000 // until something was compressed
+  let plainMs = 0 // in the first turn it is that way's first
   for (let n = 0; n < repeat; n++)
-    for (const nice of inTurn(ways, n)) {
+    for (const way of inTurn(ways, n)) {
       const load = Load.on(arena.cluster)
       await sleep(1000) // its connections are made
       const from = now()
-      if (nice === undefined) await sleep(lastMs)
+      if (way === 'no compression') await sleep(plainMs)
       else
         await compressed(
           file,
           { by: 'bundled', preset, threads, blockBytes: blockSize },
-          { nice, env: packaged?.env },
+          { as: schedules[way], env: packaged?.env },
         )
       const until = now()
-      lastMs = until - from // the longest gap of a longer time is longer
+      if (way === 'nice 0') plainMs = until - from // the longest gap of a longer time is longer
       const { operations } = await load.end()
       const writes = operations.filter(
         ({ kind, dueAt }) => kind === 'write' && dueAt >= from && dueAt < until,
       )
       const took = writes.map(({ dueAt, endedAt }) => endedAt - dueAt).toSorted((a, b) => a - b)
-      all.push({
-        nice,
+      found.push({
+        way,
         wallMs: until - from,
         medianMs: took[Math.floor(took.length / 2)] ?? 0,
         worstMs: took[Math.floor(took.length * 0.99)] ?? 0,
         gapMs: longestGap(writes, { from, until }),
       })
-      say(`under load, nice ${nice ?? '-'}, ${n + 1} of ${repeat}`)
+      say(`under load, ${way}, ${n + 1} of ${repeat}`)
     }
-  return ways.flatMap(nice => all.filter(one => one.nice === nice))
+  return ways.flatMap(way => found.filter(one => one.way === way))
 }

@@ -207,6 +207,28 @@ describe('backup create', { timeout: 180_000 }, () => {
     assert.deepEqual([...(seen.get('compressing') ?? [])], [Math.min(19, own + 10)])
   })
 
+  test('puts its session behind others too, where that is its own', async t => {
+    const autogroup = (pid: number | string) => readFile(`/proc/${pid}/autogroup`, 'utf8').catch(() => '')
+    if ((await autogroup('self')) === '') return t.skip('a kernel without autogroups')
+    const running = start(
+      ['backup', 'create', ...cluster.flags(await cluster.leader()), '--backup-path', path()],
+      { through: ['setsid'] },
+    )
+    const seen = new Set<string>()
+    let isOver = false
+    const ended = running.ended.finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      const [, nice] = / nice (\d+)\n$/.exec(await autogroup(running.pid)) ?? []
+      if (nice !== undefined) seen.add(nice)
+      await sleep(2)
+    }
+    assert.equal((await ended).code, 0)
+    assert.deepEqual([...seen], ['0', '10'])
+    assert.match(await autogroup('self'), / nice 0\n$/)
+  })
+
   test('does not make the nightly run needless', async () => {
     const leader = await cluster.leader()
     assert.equal((await report(leader)).verdict, 'completed')
