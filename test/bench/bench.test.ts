@@ -76,24 +76,28 @@ type TrialOf = Readonly<{
   clients?: { sent: number }
 }>
 
+const clients = ({ trials }: Report): void => {
+  assert.deepEqual(
+    (trials as TrialOf[]).map(({ tool }) => tool),
+    ['etcd-defrag', 'etcdctl defrag --cluster', 'shell script', 'no tool'],
+  )
+  assert.equal((trials as TrialOf[]).at(-1)?.mostOut, 0)
+  for (const { tool, exitCode, mostOut, members, clients } of (trials as TrialOf[]).slice(0, -1)) {
+    assert.equal(exitCode, 0, tool)
+    assert.equal(mostOut, 1, tool)
+    assert.ok(
+      members.every(({ before, after }) => after < before),
+      tool,
+    )
+    assert.ok((clients?.sent ?? 0) > 0, tool)
+  }
+}
+
 /** That the work which is measured was done. */
 const said: Partial<Record<PartName, (report: Report) => void>> = {
-  clients: ({ trials }) => {
-    assert.deepEqual(
-      (trials as TrialOf[]).map(({ tool }) => tool),
-      ['etcd-defrag', 'etcdctl defrag --cluster', 'shell script', 'no tool'],
-    )
-    assert.equal((trials as TrialOf[]).at(-1)?.mostOut, 0)
-    for (const { tool, exitCode, mostOut, members, clients } of (trials as TrialOf[]).slice(0, -1)) {
-      assert.equal(exitCode, 0, tool)
-      assert.equal(mostOut, 1, tool)
-      assert.ok(
-        members.every(({ before, after }) => after < before),
-        tool,
-      )
-      assert.ok((clients?.sent ?? 0) > 0, tool)
-    }
-  },
+  clients,
+  'clients-slow': clients,
+  'clients-outlasting': clients,
   own: ({ trials }) => {
     for (const { tool, members } of trials as TrialOf[])
       assert.ok(

@@ -10,49 +10,48 @@ import { exits, smaller, type Trial, trialOf } from './trial.js'
 
 type Disk = Readonly<{ name: string; bytesPerSecond: number; outlasting: boolean }>
 
-const disks: readonly Disk[] = [
-  { name: 'normal disk, 400 MB/s', bytesPerSecond: SPEED.normal, outlasting: false },
-  { name: 'slow disk, 45 MB/s', bytesPerSecond: SPEED.slow, outlasting: false },
-  // 0.6 GiB take 32 s: longer than etcdctl's 5 s and than the 30 s of others.
-  { name: 'outlasting every deadline, 20 MB/s', bytesPerSecond: 20e6, outlasting: true },
-]
+const ABOUT =
+  'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database; they and each tool in a session of its own, as systemd starts them. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. etcdctl, and with it the script, waits 5 s for a defragmentation, as it does unless it is told otherwise; this tool waits for 10 min.'
 
-type Felt = Trial & Readonly<{ disk: string }>
-/** Trials of one tool on one kind of disk. */
-type Row = Readonly<{ disk: string; tool: string; trials: readonly Felt[] }>
-
-export const clients: Part = {
-  title: 'What clients feel',
-  about:
-    'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database; they and each tool in a session of its own, as systemd starts them. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. etcdctl, and with it the script, waits 5 s for a defragmentation, as it does unless it is told otherwise; this tool waits for 10 min. Where every deadline is outlasted, it is told to wait 5 s as well, and 20 min for a member to come back (`--defrag-timeout 5s --settle-timeout 20m --max-stall 1h`).',
+/** What clients feel where members write to such a disk. */
+const on = (disk: Disk, more = ''): Part => ({
+  title: `What clients feel, ${disk.name}`,
+  about: `${ABOUT}${more}`,
   refused: noMemoryDisk,
   async measure(context) {
     const { suite, size, seed, repeat, isQuick, say } = context
     const database = await databaseOf({ suite, bytes: size, seed }, say)
     const tools = [...rivals(context), nobody(isQuick ? 1000 : 30_000)]
-    const trials: Felt[] = []
-    for (const disk of isQuick ? disks.slice(0, 1) : disks) {
-      for (let n = 0; n < repeat; n++)
-        for (const tool of inTurn(tools, n)) {
-          const { name, bytesPerSecond, outlasting } = disk
-          const setting = { suite, members: 3, database, databaseBytes: size, bytesPerSecond }
-          const trial = await trialOf(tool, setting, { besideMs: besideMs(context), outlasting })
-          trials.push({ disk: name, ...trial })
-          say(`${name}, ${tool.name}, ${n + 1} of ${repeat}: ${lineOf(trial)}`)
-        }
-    }
-    return findingsOf(trials)
+    const trials: Trial[] = []
+    const { bytesPerSecond, outlasting } = disk
+    const setting = { suite, members: 3, database, databaseBytes: size, bytesPerSecond }
+    for (let n = 0; n < repeat; n++)
+      for (const tool of inTurn(tools, n)) {
+        const trial = await trialOf(tool, setting, { besideMs: besideMs(context), outlasting })
+        trials.push(trial)
+        say(`${tool.name}, ${n + 1} of ${repeat}: ${lineOf(trial)}`)
+      }
+    return findingsOf(trials, bytesPerSecond)
   },
-}
+})
 
-function findingsOf(trials: readonly Felt[]): Findings {
-  const [disks, tools] = [distinct(trials.map(({ disk }) => disk)), distinct(trials.map(({ tool }) => tool))]
-  const rows = disks.flatMap(disk =>
-    tools.map(tool => ({ disk, tool, trials: trials.filter(one => one.disk === disk && one.tool === tool) })),
-  )
+export const clients = on({ name: 'normal disk, 400 MB/s', bytesPerSecond: SPEED.normal, outlasting: false })
+export const clientsSlow = on({ name: 'slow disk, 45 MB/s', bytesPerSecond: SPEED.slow, outlasting: false })
+export const clientsOutlasting = on(
+  // 0.6 GiB take 32 s: longer than etcdctl's 5 s and than the 30 s of others.
+  { name: 'disk of 20 MB/s that outlasts every deadline', bytesPerSecond: 20e6, outlasting: true },
+  ' This tool is told to wait 5 s as well, and 20 min for a member to come back (`--defrag-timeout 5s --settle-timeout 20m --max-stall 1h`).',
+)
+
+/** Trials of one tool. */
+type Row = Readonly<{ tool: string; trials: readonly Trial[] }>
+
+function findingsOf(trials: readonly Trial[], bytesPerSecond: number): Findings {
+  const tools = distinct(trials.map(({ tool }) => tool))
+  const rows = tools.map(tool => ({ tool, trials: trials.filter(one => one.tool === tool) }))
   return {
     tables: [feltTable(rows), membersTable(rows)],
-    plots: [gapPlot(rows)],
+    plots: [gapPlot(rows, bytesPerSecond)],
     notes: [
       'All members, the load and the tool share the cores of this machine: what a backup costs the clients of its own node, it costs here those of all three.',
       'Failed operations are those of the clients that are bound to a member: it answers nothing while it is being defragmented, and what has waited for 2 s has failed. Their share is of the operations that were due while members were being defragmented.',
@@ -92,7 +91,7 @@ const feltTable = (rows: readonly Row[]) => ({
   title: 'What clients feel: medians (and ranges)',
   columns: [
     ...[
-      'disk, tool',
+      'tool',
       'write gap, any member',
       'it was during',
       'write gap, failing over',
@@ -102,11 +101,11 @@ const feltTable = (rows: readonly Row[]) => ({
     ],
     ...['leader changes', 'out at once', 'generator late', 'members smaller', 'exit'],
   ],
-  rows: rows.map(({ disk, tool, trials }): Cell[] => {
+  rows: rows.map(({ tool, trials }): Cell[] => {
     const felt = (of: (clients: NonNullable<Trial['clients']>) => number | undefined) =>
       each(trials, ({ clients: all }) => all && of(all))
     return [
-      `${disk}: ${tool}`,
+      tool,
       ms(felt(({ gapMs }) => gapMs)),
       tallied(trials.map(({ clients: all }) => all?.gapDuring ?? '-')),
       ms(felt(({ failoverGapMs }) => failoverGapMs)),
@@ -141,14 +140,14 @@ const feltTable = (rows: readonly Row[]) => ({
 const membersTable = (rows: readonly Row[]) => ({
   title: 'The worst member of each trial: its gap in writes beside its defragmentation',
   columns: [
-    ...['disk, tool', 'longest defragmentation', 'longest gap', 'most of a gap beyond its defragmentation'],
+    ...['tool', 'longest defragmentation', 'longest gap', 'most of a gap beyond its defragmentation'],
     ...['defragmentations', 'files before', 'of them in use', 'files after'],
   ],
-  rows: rows.map(({ disk, tool, trials }): Cell[] => {
+  rows: rows.map(({ tool, trials }): Cell[] => {
     const worst = (of: (member: Trial['members'][number]) => number) =>
       trials.map(({ members }) => Math.max(...members.map(of)))
     return [
-      `${disk}: ${tool}`,
+      tool,
       ms(worst(({ defragmentMs }) => defragmentMs)),
       ms(worst(({ gapMs }) => gapMs ?? 0)),
       ms(worst(({ gapMs, defragmentMs }) => (gapMs ?? 0) - defragmentMs)),
@@ -166,22 +165,19 @@ const membersTable = (rows: readonly Row[]) => ({
   }),
 })
 
-const gapPlot = (rows: readonly Row[]) => {
-  const names = distinct(rows.map(({ disk }) => disk))
-  const tools = distinct(rows.map(({ tool }) => tool))
-  return {
-    name: 'write-gap',
-    title: 'Longest gap in writes through any member',
-    x: { label: 'disk', scale: 'linear' as const, names },
-    y: { label: 'ms', scale: 'log' as const },
-    series: tools.map(name => ({
-      name,
+const gapPlot = (rows: readonly Row[], bytesPerSecond: number) => ({
+  name: `write-gap-${bytesPerSecond / 1e6}`,
+  title: `Longest gap in writes through any member, ${bytesPerSecond / 1e6} MB/s`,
+  x: { label: 'tool', scale: 'linear' as const, names: rows.map(({ tool }) => tool) },
+  y: { label: 'ms', scale: 'log' as const },
+  series: [
+    {
+      name: 'longest gap',
       isLine: false,
-      points: rows.flatMap(({ disk, tool, trials }) => {
-        if (tool !== name) return []
+      points: rows.map(({ trials }, x) => {
         const { median, min, max } = summaryOf(each(trials, ({ clients: felt }) => felt?.gapMs))
-        return [{ x: names.indexOf(disk), y: median, low: min, high: max }]
+        return { x, y: median, low: min, high: max }
       }),
-    })),
-  }
-}
+    },
+  ],
+})

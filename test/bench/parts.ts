@@ -1,4 +1,4 @@
-import { clients } from './clients.js'
+import { clients, clientsOutlasting, clientsSlow } from './clients.js'
 import { compression } from './compression.js'
 import { limit } from './limit.js'
 import { memory } from './memory.js'
@@ -9,10 +9,18 @@ import { snapshot } from './snapshot.js'
 import { startup } from './startup.js'
 
 /** Every part, by the name that the command line knows it under and in the order of a whole bench. */
-export const parts = { clients, own, snapshot, compression, memory, startup, scale, limit } satisfies Record<
-  string,
-  Part
->
+export const parts = {
+  clients,
+  'clients-slow': clientsSlow,
+  'clients-outlasting': clientsOutlasting,
+  own,
+  snapshot,
+  compression,
+  memory,
+  startup,
+  scale,
+  limit,
+} satisfies Record<string, Part>
 export type PartName = keyof typeof parts
 export const partOf = (name: PartName): Part => parts[name]
 export const partNames = Object.keys(parts) as PartName[]
