@@ -1,52 +1,92 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build, type Metafile, type Plugin } from 'esbuild'
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { protocolOf } from './protocol.js'
 import { root } from './source.js'
 
 /** Where the bundled program finds what lies beside it, seen from its folder dist/src (also in an npm package). */
 const ADDON = '../../lzma.node'
 
+/** What is compiled beforehand, and what comes of it, which differs from processor to processor; program.ts loads both. */
+export const PROGRAM = 'program.cjs'
+export const CODE = 'program.code'
+
+/** What main.js is started with, and what it sets by itself. */
+export type Flags = Readonly<{ first: string; own: readonly string[] }>
+export type Bundle = Readonly<{ inputs: Metafile['inputs']; flags: Flags }>
+
 /**
- * Bundles the program into `folder`: what a command does not use is in other files than what it does. Throws where a
- * dependency is no longer what the replacements below know.
+ * Bundles the program into `folder`: all that a command may take as one script, and what starts it and the daemon, which
+ * lives for months without it, as modules. Throws where a dependency is no longer what the replacements below know.
  */
-export async function bundle(folder: string): Promise<Metafile> {
+export async function bundle(folder: string): Promise<Bundle> {
   const changes = rewritings()
   const left = new Set(changes)
-  const { metafile } = await build({
+  const common = {
     absWorkingDir: root,
     preserveSymlinks: true, // the paths of modules get into the bundle: only those within the tree
-    entryPoints: ['src/main.ts'],
     outdir: folder,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node24',
     charset: 'ascii', // a file with one letter beyond Latin-1 takes twice the memory, and longer to read
-    chunkNames: '[name]-[hash]',
     // The names of functions stay, without the code of `keepNames`: a stack in a report of a bug is read by people.
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none', // they are in the copyright file
+    external: ['*.node'],
+    tsconfigRaw: {}, // what is for the compiler alone
+    metafile: true,
+    logLevel: 'silent',
+  } as const satisfies BuildOptions
+  const plugins = [...changes.map(change => rewriting(change, () => left.delete(change))), versionsOnly]
+  const program = await build({
+    ...common,
+    entryPoints: { program: 'src/cli/invoke.ts' },
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    supported: { 'dynamic-import': false }, // all of it is in here, and Node's own modules can be required
+    define: { 'import.meta.url': 'ownUrl' },
+    // Strict, as modules are.
+    banner: { js: '(function(module,require,ownUrl){"use strict";' },
+    footer: { js: '})' },
+    plugins,
+  })
+  const start = await build({
+    ...common,
+    entryPoints: ['src/main.ts'],
+    splitting: true,
+    format: 'esm',
+    chunkNames: '[name]-[hash]',
     // CommonJS packages ask for Node's modules by require, which a module has to make for itself.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
     },
-    external: ['*.node'],
-    plugins: [...changes.map(change => rewriting(change, () => left.delete(change))), versionsOnly],
-    metafile: true,
-    logLevel: 'silent',
+    plugins: [loadsProgram, ...plugins],
   })
   const [unused] = left
   if (unused !== undefined) throw new Error(`no file is ${unused.file} any more`)
   const main = join(folder, 'main.js')
   const text = await readFile(main, 'utf8')
-  const [, flag] = /^#!\/usr\/bin\/env -S node (--\S+)\n/.exec(text) ?? []
-  if (flag === undefined) throw new Error('src/main.ts no longer begins with #! and one flag')
-  await writeFile(main, text.replace(/^.*/, `#!/usr/lib/etcd-defrag/node ${flag}`)) // Linux passes one argument
-  return metafile
+  const [, first] = /^#!\/usr\/bin\/env -S node (--\S+)\n/.exec(text) ?? []
+  if (first === undefined) throw new Error('src/main.ts no longer begins with #! and one flag')
+  await writeFile(main, text.replace(/^.*/, `#!/usr/lib/etcd-defrag/node ${first}`)) // Linux passes one argument
+  const inputs = { ...program.metafile.inputs, ...start.metafile.inputs }
+  return { inputs, flags: { first, own: flagsSetIn(text) } }
+}
+
+/** Flags of V8 that main.js, as it is bundled, sets for itself. */
+export const flagsSetIn = (main: string): readonly string[] =>
+  [...main.matchAll(/setFlagsFromString\("(--[^"]+)"\)/g)].map(([, flag = '']) => flag)
+
+/** In the place of what cli.ts loads for all commands but the daemon. */
+const loadsProgram: Plugin = {
+  name: 'loads the program',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/invoke\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: join(root, 'packaging/build/program.ts') } : undefined,
+    )
+  },
 }
 
 /** A file of a package with parts of its text replaced, each of which is there once. */

@@ -25,7 +25,10 @@ const APACHE =
  * The copyright file (Debian's machine-readable format 1.0) of this program, of Node as it comes, and of each npm package
  * of which anything was bundled. Throws for one without the text of a licence.
  */
-export async function copyrightOf(metafile: Metafile, nodeLicence: string): Promise<Copyright> {
+export async function copyrightOf(
+  metafile: Pick<Metafile, 'inputs'>,
+  nodeLicence: string,
+): Promise<Copyright> {
   const own: Part = {
     files: '*',
     about: '',

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CODE } from './bundle.js'
 import { root } from './source.js'
 
 /** What lies at a path: a file of the tree or the build, words, or a symbolic link. */
@@ -18,6 +19,8 @@ export type Row = Content &
 export type Built = Readonly<{
   /** Holds the bundled program. */
   program: string
+  /** The same as V8 compiled it for one processor. */
+  code: string
   node: string
   addon: string
   version: string
@@ -65,7 +68,14 @@ const documents: readonly Row[] = [
 ]
 
 /** Everything that is installed, one row each. */
-export async function layout({ program, node, addon, version, copyright }: Built): Promise<readonly Row[]> {
+export async function layout({
+  program,
+  code,
+  node,
+  addon,
+  version,
+  copyright,
+}: Built): Promise<readonly Row[]> {
   const modules = (await readdir(program)).filter(name => name !== 'main.js').sort()
   const units = (await readdir(source('systemd'))).filter(name => /\.(service|timer)$/.test(name)).sort()
   const examples = (await readdir(source('packaging/examples'))).sort()
@@ -77,6 +87,7 @@ export async function layout({ program, node, addon, version, copyright }: Built
     { path: `${LIB}/package.json`, text: manifest }, // as in an npm package: main.js finds its version two folders up
     { path: `${LIB}/dist/src/main.js`, file: join(program, 'main.js'), mode: 0o755 },
     ...modules.map(name => ({ path: `${LIB}/dist/src/${name}`, file: join(program, name) })),
+    { path: `${LIB}/dist/src/${CODE}`, file: code },
     ...units.map(name => ({ path: `${UNITS}/${name}`, file: source(`systemd/${name}`) })),
     ...examples.map(name => ({
       path: `${DOC}/examples/${name}`,

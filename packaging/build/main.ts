@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { formats, make, type Wanted } from './make.js'
@@ -40,7 +40,7 @@ function wantedBy(argv: readonly string[]): Wanted | undefined {
       architectures: architectures.filter(architecture => values.architecture.includes(architecture)),
       formats,
       compression: fast ? 'fast' : 'small',
-      folder: join(root, folder),
+      folder: resolve(root, folder),
       ...(version === undefined ? {} : { version }),
     }
   } catch (error) {

@@ -2,7 +2,8 @@ import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { addonOf } from './addon.js'
-import { bundle } from './bundle.js'
+import { bundle, CODE, PROGRAM } from './bundle.js'
+import { compile } from './code.js'
 import { copyrightOf } from './copyright.js'
 import { makeDeb } from './deb.js'
 import { type Needs, needsOf, together } from './elf.js'
@@ -46,7 +47,7 @@ export async function make({ folder, ...wanted }: Wanted, say: (line: string) =>
   const work = await mkdtemp(join(tmpdir(), 'etcd-defrag-package-'))
   try {
     const program = join(work, 'program')
-    const metafile = await bundle(program)
+    const { inputs, flags } = await bundle(program)
     await mkdir(folder, { recursive: true })
     for (const architecture of wanted.architectures) {
       const target = targets[architecture]
@@ -54,9 +55,12 @@ export async function make({ folder, ...wanted }: Wanted, say: (line: string) =>
       const runtime = await fetchRuntime(target, cacheFolder())
       const addon = join(work, `lzma-${architecture}.node`)
       await addonOf(target, runtime, cacheFolder(), addon)
+      const code = join(work, `${architecture}-${CODE}`)
+      await compile(target, runtime.node, { script: join(program, PROGRAM), file: code, flags })
       const needs = together(await Promise.all([needsOf(runtime.node), needsOf(addon)]))
-      const { text: copyright, licences } = await copyrightOf(metafile, runtime.licence)
-      const rows = await layout({ program, node: runtime.node, addon, version: release.version, copyright })
+      const { text: copyright, licences } = await copyrightOf({ inputs }, runtime.licence)
+      const { version } = release
+      const rows = await layout({ program, code, node: runtime.node, addon, version, copyright })
       const within = join(work, architecture)
       await mkdir(within)
       const { compression } = wanted

@@ -66,7 +66,6 @@ const testPrograms = {
   lintian: 'lintian',
   rpmlint: 'rpmlint',
   shellcheck: 'shellcheck',
-  'qemu-aarch64': 'qemu-user',
   'systemd-notify': 'systemd',
   perl: 'perl-base',
   mandoc: 'mandoc',
@@ -95,6 +94,7 @@ const compilerFor = (arch, name) => (process.arch === arch ? 'g++' : `g++-${name
 
 /** Those that packages are made with; the compilers are for lzma-native's half that is no JavaScript. */
 const packagePrograms = {
+  'qemu-aarch64': 'qemu-user', // compiles for the other processor
   rpmbuild: 'rpm',
   readelf: 'binutils',
   'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',

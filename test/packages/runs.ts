@@ -1,38 +1,37 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { flagsSetIn } from '../../packaging/build/bundle.js'
+import { emulatorOf } from '../../packaging/build/code.js'
 import { call } from '../../packaging/build/programs.js'
 import { type Architecture, targets } from '../../packaging/build/target.js'
 import { Cluster } from '../lab/cluster.js'
 import { documentOf, etcdDefrag } from '../lab/command.js'
 import { debOf, Unpacked, version } from '../lab/packages.js'
 
-/** What runs a program of a processor that this machine has not. */
-const emulatorOf = (architecture: Architecture): readonly string[] =>
-  isOwn(architecture)
-    ? []
-    : [`qemu-${targets[architecture].uname}`, '-L', `/usr/${targets[architecture].triplet}`]
-
 export const isOwn = (architecture: Architecture): boolean => targets[architecture].node === process.arch
 
 /** Tests that what a package holds runs and does the job. */
 export function testThatItRuns(architecture: Architecture): void {
-  const emulator = emulatorOf(architecture)
+  const emulator = emulatorOf(targets[architecture])
 
-  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, each module`, async () => {
+  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, and as it was compiled`, async () => {
     await using unpacked = await Unpacked.of(debOf(architecture))
     await call('chmod', ['-R', 'a-w', unpacked.lib])
     const command = { command: [...emulator, ...unpacked.command] }
     const said = await etcdDefrag(['--version'], command)
     assert.deepEqual([said.stdout, said.stderr], [`${version}\n`, ''])
     assert.match((await etcdDefrag(['--help'], command)).stdout, /backup restore/)
-    const each = `const folder = ${JSON.stringify(join(unpacked.lib, 'dist/src/'))}
-      const names = (await import('node:fs')).readdirSync(folder).filter(name => name !== 'main.js')
-      for (const name of names) await import(folder + name)
-      console.log(names.length > 10)`
-    const [node = ''] = unpacked.command
-    const [program = '', ...rest] = [...emulator, node, '--input-type=module', '-e', each]
-    assert.equal(await call(program, rest), 'true\n')
+    const folder = join(unpacked.lib, 'dist/src')
+    const own = flagsSetIn(await readFile(join(folder, 'main.js'), 'utf8'))
+    const taken = `const [folder, ...flags] = process.argv.slice(1)
+      for (const flag of flags) v8.setFlagsFromString(flag)
+      const [text, cachedData] = ['cjs', 'code'].map(end => fs.readFileSync(path.join(folder, 'program.' + end)))
+      console.log(new vm.Script(text.toString('latin1'), { cachedData }).cachedDataRejected)`
+    const [node = '', first = ''] = unpacked.command
+    const [program = '', ...rest] = [...emulator, node, first, '-e', taken, '--', folder]
+    assert.equal(await call(program, [...rest, ...own]), 'false\n')
   })
 
   test(`the package for ${architecture} defragments and backs up a real etcd`, async () => {
