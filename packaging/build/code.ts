@@ -27,13 +27,14 @@ const making = `
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
+import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 const [file, to, ...flags] = process.argv.slice(1)
 for (const flag of [...flags, '--no-flush-bytecode']) setFlagsFromString(flag)
 const script = new Script(readFileSync(file, 'latin1'), { filename: '/usr/lib/etcd-defrag/dist/src/program.cjs' })
 const module = { exports: {} }
-script.runInThisContext()(module, createRequire(file), 'file://' + file)
+script.runInThisContext()(module, createRequire(file), pathToFileURL(file).href)
 const said = []
 const sink = () => new Writable({ write: (chunk, _, done) => { said.push(chunk); done() } })
 const code = await module.exports.invoke({
