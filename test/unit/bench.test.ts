@@ -265,7 +265,7 @@ describe('what is read', () => {
 
   test('the command line: five repetitions at 1 GiB of all parts, and less when quick', () => {
     const whole = parse([])
-    assert.deepEqual([whole.context.size, whole.context.repeat, whole.names.length], [2 ** 30, 5, 8])
+    assert.deepEqual([whole.context.size, whole.context.repeat, whole.names.length], [2 ** 30, 5, 10])
     const quick = parse(['own', '--quick', '--size', '16MiB'])
     assert.deepEqual([quick.context.size, quick.context.repeat, quick.names], [2 ** 24, 1, ['own']])
     assert.equal(parse(['document']).writesDocument, true)
