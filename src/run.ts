@@ -41,14 +41,16 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
     broken.abort(reason)
   }
   const onStop = () => breakOff(stop)
+  const onLost = () => course.hold !== undefined && breakOff(course.hold.lost)
   if (stop.aborted) onStop()
   stop.addEventListener('abort', onStop)
   await tidyDisks(policy)
-  const ended = await follow(course, world, policy, broken.signal, breakOff).catch(
+  const ended = await follow(course, world, policy, broken.signal, onLost).catch(
     (error): Verdict => ({ kind: 'failed', fault: endedBy(error, course, broken.signal) }),
   )
   const verdict = policy.job === 'backup' ? withBackup(ended) : ended
   stop.removeEventListener('abort', onStop)
+  course.hold?.lost.removeEventListener('abort', onLost) // Node keeps what listens to a signal of several (AbortSignal.any)
   const left = (await course.hold?.leave(recordOf(course, verdict, world, policy))) ?? []
   const report = reportOf(course, verdict, policy, { startedAt, endedAt: world.now() }, left)
   world.tell({ event: 'ended', report })
@@ -64,7 +66,7 @@ async function follow(
   world: World,
   policy: Policy,
   signal: AbortSignal,
-  breakOff: (lost: AbortSignal) => void,
+  onLost: () => void,
 ): Promise<Verdict> {
   const paused = pausedBy(await world.nodePause(), 'node', world.now())
   if (paused !== undefined) return paused
@@ -116,8 +118,8 @@ async function follow(
       if (hold.kind !== 'held') return hold
       course.hold = hold
       course.memory = hold.memory
-      hold.lost.addEventListener('abort', () => breakOff(hold.lost))
-      if (hold.lost.aborted) breakOff(hold.lost)
+      hold.lost.addEventListener('abort', onLost)
+      if (hold.lost.aborted) onLost()
       waiting = undefined
       continue // the last look may be older than the end of another run
     }
