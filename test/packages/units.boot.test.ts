@@ -50,6 +50,14 @@ describe('the units, on a node that has just got the package and holds no etcd',
       )
     })
 
+  test('they stand beside the slices of etcd and of pods, with a tenth of their usual weight or less', async () => {
+    const weights = ['10', '1', '10']
+    for (const [i, unit] of Object.keys(exposures).entries()) {
+      const shown = await machine.show(unit, 'Slice', 'CPUWeight', 'IOWeight')
+      assert.deepEqual(shown, { Slice: '-.slice', CPUWeight: weights[i], IOWeight: weights[i] }, unit)
+    }
+  })
+
   test('the timer is on and elapses next at 02:30, the drill is not', async () => {
     assert.match(await nextOf('etcd-defrag.timer'), / 02:30:00 UTC$/)
     assert.equal(
