@@ -71,13 +71,19 @@ export async function bundle(folder: string): Promise<Bundle> {
   const [, first] = /^#!\/usr\/bin\/env -S node (--\S+)\n/.exec(text) ?? []
   if (first === undefined) throw new Error('src/main.ts no longer begins with #! and one flag')
   await writeFile(main, text.replace(/^.*/, `#!/usr/lib/etcd-defrag/node ${first}`)) // Linux passes one argument
+  if (start.metafile.inputs['packaging/build/program.ts'] === undefined)
+    throw new Error('src/cli/cli.ts no longer imports ./invoke.js when it takes it')
   const inputs = { ...program.metafile.inputs, ...start.metafile.inputs }
   return { inputs, flags: { first, own: flagsSetIn(text) } }
 }
 
-/** Flags of V8 that main.js, as it is bundled, sets for itself. */
-export const flagsSetIn = (main: string): readonly string[] =>
-  [...main.matchAll(/setFlagsFromString\("(--[^"]+)"\)/g)].map(([, flag = '']) => flag)
+/** Flags of V8 that main.js, as it is bundled, sets for itself. Throws where it cannot be told. */
+function flagsSetIn(main: string): readonly string[] {
+  const flags = [...main.matchAll(/setFlagsFromString\("(--[^"]+)"\)/g)].map(([, flag = '']) => flag)
+  if (flags.length === 0 || flags.length !== main.split('setFlagsFromString(').length - 1)
+    throw new Error('main.js sets flags of V8 that cannot be read there')
+  return flags
+}
 
 /** In the place of what cli.ts loads for all commands but the daemon. */
 const loadsProgram: Plugin = {

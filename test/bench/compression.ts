@@ -43,7 +43,7 @@ export const compression: Part = {
         notes: [
           'On the front is what no other setting beats in both time and size.',
           'The bundled liblzma is measured with the start of Node, which runs the bench; without a package it is that of lzma-native as it comes compiled from npm, whose build leaves out the optimisation of the compiler (`npm` in the table).',
-          'Under load all of the process is scheduled so, and nothing is verified; a backup’s own main thread is as it was.',
+          'Under load all of the process is scheduled so, and nothing is verified.',
         ],
         trials: [...whole, ...sweep.flat(), ...loaded],
       }

@@ -15,7 +15,7 @@ const schedules = {
   'nice 10': ['nice', '-n', '10'],
   'nice 19': ['nice', '-n', '19'],
   SCHED_IDLE: ['chrt', '--idle', '0'],
-  'session nice 10': ['sh', '-c', 'echo 10 > /proc/self/autogroup; exec "$@"', 'sh'],
+  'session nice 10': ['sh', '-c', 'echo 10 > /proc/self/autogroup && exec "$@"', 'sh'],
 } as const satisfies Record<string, readonly string[]>
 type Schedule = keyof typeof schedules
 export type Way = Schedule | 'no compression'

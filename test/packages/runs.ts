@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { flagsSetIn } from '../../packaging/build/bundle.js'
 import { emulatorOf } from '../../packaging/build/code.js'
 import { call } from '../../packaging/build/programs.js'
 import { type Architecture, targets } from '../../packaging/build/target.js'
@@ -12,26 +11,52 @@ import { debOf, Unpacked, version } from '../lab/packages.js'
 
 export const isOwn = (architecture: Architecture): boolean => targets[architecture].node === process.arch
 
+/** Has a start tell on standard error whether V8 rejected code that it was given. */
+const tellsOfCode = `
+import { syncBuiltinESMExports } from 'node:module'
+import vm from 'node:vm'
+vm.Script = class extends vm.Script {
+  constructor(...args) {
+    super(...args)
+    process.stderr.write(String(this.cachedDataRejected))
+  }
+}
+syncBuiltinESMExports()`
+
 /** Tests that what a package holds runs and does the job. */
 export function testThatItRuns(architecture: Architecture): void {
   const emulator = emulatorOf(targets[architecture])
 
-  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, and as it was compiled`, async () => {
+  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, as it was compiled, and without that`, async () => {
     await using unpacked = await Unpacked.of(debOf(architecture))
     await call('chmod', ['-R', 'a-w', unpacked.lib])
     const command = { command: [...emulator, ...unpacked.command] }
     const said = await etcdDefrag(['--version'], command)
     assert.deepEqual([said.stdout, said.stderr], [`${version}\n`, ''])
-    assert.match((await etcdDefrag(['--help'], command)).stdout, /backup restore/)
-    const folder = join(unpacked.lib, 'dist/src')
-    const own = flagsSetIn(await readFile(join(folder, 'main.js'), 'utf8'))
-    const taken = `const [folder, ...flags] = process.argv.slice(1)
-      for (const flag of flags) v8.setFlagsFromString(flag)
-      const [text, cachedData] = ['cjs', 'code'].map(end => fs.readFileSync(path.join(folder, 'program.' + end)))
-      console.log(new vm.Script(text.toString('latin1'), { cachedData }).cachedDataRejected)`
-    const [node = '', first = ''] = unpacked.command
-    const [program = '', ...rest] = [...emulator, node, first, '-e', taken, '--', folder]
-    assert.equal(await call(program, [...rest, ...own]), 'false\n')
+    const help = await etcdDefrag(['--help'], command)
+    assert.match(help.stdout, /backup restore/)
+    // Undefined: V8 was given none.
+    const isRejected = async (): Promise<string> => {
+      const [node = '', ...rest] = unpacked.command
+      const command = [
+        ...emulator,
+        node,
+        '--import',
+        `data:text/javascript,${encodeURIComponent(tellsOfCode)}`,
+      ]
+      const { code, stdout, stderr } = await etcdDefrag(['--help'], { command: [...command, ...rest] })
+      assert.deepEqual([code, stdout], [0, help.stdout])
+      return stderr
+    }
+    assert.equal(await isRejected(), 'false')
+    const file = join(unpacked.lib, 'dist/src/program.code')
+    const whole = await readFile(file)
+    await call('chmod', ['-R', 'u+w', unpacked.lib])
+    whole.writeUInt8(whole.readUInt8(whole.length >> 1) ^ 1, whole.length >> 1)
+    await writeFile(file, whole)
+    assert.equal(await isRejected(), 'undefined')
+    await rm(file)
+    assert.equal(await isRejected(), 'undefined')
   })
 
   test(`the package for ${architecture} defragments and backs up a real etcd`, async () => {

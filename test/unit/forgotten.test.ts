@@ -10,6 +10,9 @@ import { policy } from './views.js'
 
 const calm = { churn: 0, defragmentFaults: 0, moveFaults: 0, snapshotFaults: 0, lockFaults: 0 }
 
+/** Of the program, which outlives its runs. */
+const stop = new AbortController()
+
 /** A whole run; its world can be had as long as anything else holds it. */
 async function worldOfRun(): Promise<WeakRef<World>> {
   const cluster = new SimulatedCluster({ voters: 3, learners: 0, ...calm, noSpace: false, seed: 1 })
@@ -28,7 +31,7 @@ async function worldOfRun(): Promise<WeakRef<World>> {
     tell: () => {},
   }
   const without = policy({ backupPath: undefined, dataDir: '/nonexistent', trims: false })
-  const { verdict } = await run(world, without, new AbortController().signal)
+  const { verdict } = await run(world, without, stop.signal)
   assert.equal(verdict.kind, 'completed')
   return new WeakRef(world)
 }
@@ -40,4 +43,5 @@ test('nothing of a run that is over stays in memory', async () => {
   const collect = runInNewContext('gc') as () => void
   collect()
   assert.equal(world.deref(), undefined)
+  assert.equal(stop.signal.aborted, false)
 })

@@ -6,7 +6,7 @@ import { root } from '../documents/sources.js'
 
 /** What a service is for, when it starts and ends, and what it has of the machine; all else is its sandbox. */
 const job =
-  /^(Type|Exec\w+|Timeout\w+|KillMode|Restart\w*|WatchdogSec|NotifyAccess|RuntimeDirectory\w*|StateDirectory|Nice|CPUWeight|IO\w+|OOMScoreAdjust)$/
+  /^(Type|Exec\w+|Timeout\w+|KillMode|Restart\w*|WatchdogSec|NotifyAccess|RuntimeDirectory\w*|StateDirectory|Nice|Slice|CPUWeight|IO\w+|OOMScoreAdjust)$/
 
 type Sandbox = Readonly<Record<string, readonly string[]>>
 
