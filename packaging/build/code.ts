@@ -3,9 +3,9 @@ import { call } from './programs.js'
 import type { Target } from './target.js'
 
 /**
- * Has the Node of a package run `script` and put what V8 compiled of it into `file`: what a `status`
- * takes until it finds nobody, and no more, since all that is in the file is read at each start. The flags are those of the program, since V8 takes no code that was
- * made with others; the seed makes the same of the same.
+ * Has the Node of a package run `script` and put what V8 compiled of it into `file`: what a `status` takes until it finds
+ * nobody, and no more, since all that is in the file is read at each start. The flags are those of the program, since V8
+ * takes no code that was made with others; the seed makes the same of the same.
  */
 export async function compile(
   target: Target,

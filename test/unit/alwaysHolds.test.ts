@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import type { Policy } from '../../src/model/policy.js'
 import type { RunReport } from '../../src/model/report.js'
 import { exitCodeOf } from '../../src/model/verdict.js'
-import type { Event, World } from '../../src/model/world.js'
+import type { Event } from '../../src/model/world.js'
 import { run } from '../../src/run.js'
 import { type Scenario, SimulatedCluster } from './simulatedCluster.js'
 import { policy as standard } from './views.js'
@@ -86,15 +86,7 @@ async function oneRun(
   const stop = new AbortController()
   let locks = 0
   const events: Event[] = []
-  const world: World = {
-    etcd: cluster,
-    coordination: cluster.coordination,
-    nodePause: async () => undefined,
-    host: 'm1',
-    tool: 'etcd-defrag 0.0.0',
-    now: () => cluster.now,
-    sleep: ms => cluster.sleep(ms),
-    random: cluster.random,
+  const world = cluster.worldWith({
     lock: async () => {
       locks += 1
       const release = async () => {
@@ -102,12 +94,11 @@ async function oneRun(
       }
       return { kind: 'held', lost: new AbortController().signal, release }
     },
-    exec: () => Promise.reject(new Error('nothing is trimmed here')),
     tell: event => {
       events.push(event)
       if (events.length === signalAt) stop.abort('SIGTERM')
     },
-  }
+  })
   if (backupPath !== undefined) await writeFile(backupPath, 'the last good backup')
   const report = await run(world, policy, stop.signal)
   assert.deepEqual(cluster.violations, [])

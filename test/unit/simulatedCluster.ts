@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Coordination, type LastRun, nothingRemembered } from '../../src/model/coordination.js'
 import { Failure } from '../../src/model/fault.js'
 import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/member.js'
-import type { Etcd, SnapshotStream } from '../../src/model/world.js'
+import type { Etcd, SnapshotStream, World } from '../../src/model/world.js'
 import { smallDatabase } from '../lab/boltFile.js'
 import { mulberry32 } from '../lab/random.js'
 import { metrics } from './views.js'
@@ -87,6 +87,22 @@ export class SimulatedCluster implements Etcd {
     const [first] = this.#states
     if (scenario.noSpace && first !== undefined) this.#alarmed.add(first.member.id)
     this.#elect()
+  }
+
+  /** All that a run sees of the world. */
+  worldWith(rest: Pick<World, 'lock' | 'tell'>): World {
+    return {
+      etcd: this,
+      coordination: this.coordination,
+      nodePause: async () => undefined,
+      host: 'm1',
+      tool: 'etcd-defrag 0.0.0',
+      now: () => this.now,
+      sleep: ms => this.sleep(ms),
+      random: this.random,
+      exec: () => Promise.reject(new Error('nothing is trimmed here')),
+      ...rest,
+    }
   }
 
   /** The lock in etcd, which may not be had, and may be lost. */
