@@ -27,7 +27,7 @@ syncBuiltinESMExports()`
 export function testThatItRuns(architecture: Architecture): void {
   const emulator = emulatorOf(targets[architecture])
 
-  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, as it was compiled, and without that`, async () => {
+  test(`the package for ${architecture} runs from a place that cannot be written to: version, help, each module, as it was compiled and without that`, async () => {
     await using unpacked = await Unpacked.of(debOf(architecture))
     await call('chmod', ['-R', 'a-w', unpacked.lib])
     const command = { command: [...emulator, ...unpacked.command] }
@@ -35,6 +35,13 @@ export function testThatItRuns(architecture: Architecture): void {
     assert.deepEqual([said.stdout, said.stderr], [`${version}\n`, ''])
     const help = await etcdDefrag(['--help'], command)
     assert.match(help.stdout, /backup restore/)
+    const each = `const folder = ${JSON.stringify(join(unpacked.lib, 'dist/src/'))}
+      const names = (await import('node:fs')).readdirSync(folder).filter(name => /^(?!main).*[.]js$/.test(name))
+      for (const name of names) await import(folder + name)
+      console.log(names.length > 3)`
+    const [own = ''] = unpacked.command
+    const [program = '', ...rest] = [...emulator, own, '--input-type=module', '-e', each]
+    assert.equal(await call(program, rest), 'true\n')
     // Undefined: V8 was given none.
     const isRejected = async (): Promise<string> => {
       const [node = '', ...rest] = unpacked.command
