@@ -16,7 +16,7 @@ import type { World } from './model/world.js'
 
 /** Between two looks: at members that seem to be ready, for a moment, at a clock, and at members that are not ready yet. */
 const pollMs = (check: string, sinceStepMs: number): number =>
-  check === 'calm' ? (sinceStepMs < 1_000 ? 10 : 100) : isHarmless(check) ? 500 : 100
+  check === 'calm' ? (sinceStepMs < 250 ? 5 : 100) : isHarmless(check) ? 500 : 100
 
 /**
  * One run: look, decide, do one step, look again. Never throws: whatever happens is in the report.
@@ -81,7 +81,7 @@ async function follow(
     const view = await world.etcd.observe(signal)
     const isStillCalm = calmLooks > 0 && course.after !== undefined && isCalm(course.after, view)
     calmLooks = isStillCalm ? calmLooks + 1 : 1
-    if (!isStillCalm) calmSince = lookedAt
+    if (!isStillCalm) calmSince = world.now() // and not while the first look waited for its answers
     course.after = view
     if (course.before === undefined) {
       course.before = view

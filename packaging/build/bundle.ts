@@ -64,6 +64,9 @@ export async function bundle(folder: string): Promise<Bundle> {
     },
     plugins: [loadsProgram, ...plugins],
   })
+  const script = await readFile(join(folder, PROGRAM))
+  if (script.some(byte => byte > 0x7f))
+    throw new Error(`${PROGRAM} is not ASCII, and would be read as something else`)
   const [unused] = left
   if (unused !== undefined) throw new Error(`no file is ${unused.file} any more`)
   const main = join(folder, 'main.js')

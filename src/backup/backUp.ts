@@ -70,7 +70,6 @@ export async function backUp(
     }
     await using beside = await OwnFile.create(path, 'provenance')
     await beside.write(Buffer.from(`${JSON.stringify(provenance, null, 2)}\n`))
-    await archive.sync()
     await beside.sync()
     request.signal.throwIfAborted()
     const files = { archive, provenance: beside }
@@ -163,6 +162,7 @@ async function asItComes(request: BackupRequest, archive: OwnFile): Promise<Rece
   const tookMs = verifyFrom - from
   const verified = await verify(request, archive, content, inspection)
   const times = { snapshotMs: tookMs, compressMs: tookMs, verifyMs: now() - verifyFrom }
+  await archive.sync()
   return { content, origin: stream.origin, inspection, verified, ...times }
 }
 

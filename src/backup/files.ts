@@ -267,7 +267,7 @@ export async function checkTarget(target: string): Promise<void> {
 export const roomToSpool = (snapshotBytes: number): number =>
   Math.ceil(snapshotBytes * 1.5) + 16 * 1024 * 1024
 
-/** An archive alone: Kubernetes' objects shrink to a seventh (`npm run bench -- compression`). */
+/** An archive alone: Kubernetes' objects shrink to a seventh (`npm run bench -- compression`); a sixth leaves a margin. */
 export const roomToCompress = (snapshotBytes: number): number => Math.ceil(snapshotBytes / 6)
 
 /** What a backup leaves free: 5 % of the file system, 64 MiB of a large one. */

@@ -8,14 +8,14 @@ import lzma from 'lzma-native'
  * (`npm run bench -- compression`). Threads also make liblzma write block sizes, without which `xz -T0 -d` decodes on one
  * core only.
  */
-export const ENCODING = {
+export const encoding = () => ({
   preset: 1,
   threads: Math.min(2, availableParallelism()),
   blockSize: 4 * 1024 * 1024, // larger ones take more memory and leave the size what it is
-} as const
+})
 
 const encoder = () => {
-  const options = { ...ENCODING, check: CHECK_CRC64 }
+  const options = { ...encoding(), check: CHECK_CRC64 }
   return lzma.createStream('easyEncoder', options as object) // its types want the name of the check, its code the number
 }
 
@@ -102,6 +102,7 @@ async function* through(coder: Transform, source: AsyncIterable<Buffer>): AsyncG
   })
   const fed = (async () => {
     for await (const chunk of source) {
+      if (isOver) return // after an error lzma-native takes nothing more, and says so to nobody
       const taken = new Promise<void>(resolve => (goOn = resolve))
       coder.write(chunk, () => goOn())
       await taken

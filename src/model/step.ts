@@ -103,7 +103,7 @@ export type Decision = Readonly<
 export type Circumstances = Readonly<{
   /** Looks in a row, the last one included, that showed a cluster at rest. */
   calmLooks: number
-  /** Since the first of them. */
+  /** Since the first of them ended. */
   calmMs: number
   /** Since the last step ended. */
   sinceStepMs: number

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { writeDocument } from './document.js'
+import { documentOf, reportsIn } from './document.js'
 import { type PartName, partNames, partOf } from './parts.js'
 import type { Report } from './report.js'
 
@@ -60,7 +60,7 @@ describe('the bench', { timeout: 300_000 }, () => {
     })
 
   test('the document is made of them, with a picture for each plot', async () => {
-    const text = await readFile(await writeDocument(folder, join(folder, 'BENCHMARKS.md')), 'utf8')
+    const text = documentOf(await reportsIn(folder), '.')
     for (const [, picture = ''] of text.matchAll(/!\[[^\]]*\]\(([^)]*)\)/g))
       assert.ok((await readdir(folder)).includes(picture), picture)
     for (const file of (await readdir(folder)).filter(name => name.endsWith('.json')))

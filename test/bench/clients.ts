@@ -4,7 +4,7 @@ import { now } from './measured.js'
 import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { besideMs, type Part } from './part.js'
 import { bytes, type Cell, type Findings, figure, ms } from './report.js'
-import { inTurn, summaryOf } from './statistics.js'
+import { inTurn, ratiosOf, summaryOf } from './statistics.js'
 import { nothing, rivals, type Tool } from './tools.js'
 import { exits, smaller, type Trial, trialOf } from './trial.js'
 
@@ -87,12 +87,15 @@ const distinct = (names: readonly string[]): readonly string[] => [...new Set(na
 const each = (trials: readonly Trial[], of: (trial: Trial) => number | undefined): number[] =>
   trials.flatMap(trial => of(trial) ?? [])
 
+const gapsOf = (trials: readonly Trial[]): number[] => each(trials, ({ clients: felt }) => felt?.gapMs)
+
 const feltTable = (rows: readonly Row[]) => ({
   title: 'What clients feel: medians (and ranges)',
   columns: [
     ...[
       'tool',
       'write gap, any member',
+      'gap, ours by theirs',
       'it was during',
       'write gap, failing over',
       'failed',
@@ -101,12 +104,13 @@ const feltTable = (rows: readonly Row[]) => ({
     ],
     ...['leader changes', 'out at once', 'generator late', 'members smaller', 'exit'],
   ],
-  rows: rows.map(({ tool, trials }): Cell[] => {
+  rows: rows.map(({ tool, trials }, i): Cell[] => {
     const felt = (of: (clients: NonNullable<Trial['clients']>) => number | undefined) =>
       each(trials, ({ clients: all }) => all && of(all))
     return [
       tool,
-      ms(felt(({ gapMs }) => gapMs)),
+      ms(gapsOf(trials)),
+      figure('ratio', i === 0 ? [] : ratiosOf(gapsOf(rows[0]?.trials ?? []), gapsOf(trials))),
       tallied(trials.map(({ clients: all }) => all?.gapDuring ?? '-')),
       ms(felt(({ failoverGapMs }) => failoverGapMs)),
       figure(
@@ -175,7 +179,7 @@ const gapPlot = (rows: readonly Row[], bytesPerSecond: number) => ({
       name: 'longest gap',
       isLine: false,
       points: rows.map(({ trials }, x) => {
-        const { median, min, max } = summaryOf(each(trials, ({ clients: felt }) => felt?.gapMs))
+        const { median, min, max } = summaryOf(gapsOf(trials))
         return { x, y: median, low: min, high: max }
       }),
     },

@@ -7,7 +7,7 @@ import { type PartName, partNames } from './parts.js'
 const measurable = suites.filter(name => name !== 'bookworm')
 
 export const usage = `npm run bench [-- PART… [--quick] [--size 1GiB] [--repeat 5] [--out DIR] [--suite SUITE] [--seed N] [--peer PROGRAM] [--packages DIR]]
-parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writes BENCHMARKS.md from the results
+parts: ${partNames.join(' ')}; all of them without a name
   --quick      64 MiB and one repetition: whether it works, not how fast anything is; its results go to dist/bench
   --size       of the database files, MiB or GiB
   --repeat     how often everything is measured; a median and a range come of it
@@ -19,7 +19,6 @@ parts: ${partNames.join(' ')}; all of them without a name, and \`document\` writ
 
 export type Asked = Readonly<{
   names: readonly PartName[]
-  writesDocument: boolean
   out: string
   /** Where the packages are, if any. */
   packages: string
@@ -42,13 +41,11 @@ export function parse(argv: readonly string[]): Asked {
       packages: { type: 'string', default: 'dist/packages' },
     },
   })
-  const unknown = positionals.filter(name => name !== 'document' && !isPart(name))
+  const unknown = positionals.filter(name => !isPart(name))
   if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}\n${usage}`)
-  const writesDocument = positionals.includes('document')
   const { quick: isQuick } = values
   return {
     names: positionals.length === 0 ? partNames : positionals.filter(isPart),
-    writesDocument,
     out: values.out ?? (isQuick ? 'dist/bench' : 'test/bench/results'),
     packages: values.packages,
     context: {

@@ -1,26 +1,12 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { aimsTable } from './aims.js'
+import { sizeName } from './part.js'
 import { partNames } from './parts.js'
 import type { Report } from './report.js'
 import { tableMarkdown } from './show.js'
 
-const root = join(import.meta.dirname, '../../..')
-
-const PUBLISHED = join(root, 'BENCHMARKS.md')
-const ENOUGH = 5
-
-/** BENCHMARKS.md, or another file, from the results in a folder; resolves to the file. Throws where there are none. */
-export async function writeDocument(folder: string, file = PUBLISHED): Promise<string> {
-  const reports = await reportsIn(folder)
-  if (reports.length === 0) throw new Error(`no results in ${folder}; npm run bench makes them`)
-  const few = reports.find(({ parameters: { repeat } }) => Number(repeat) < ENOUGH)
-  if (few !== undefined && file === PUBLISHED)
-    throw new Error(`${few.part}: measured fewer than ${ENOUGH} times, which is not to be published`)
-  await writeFile(file, documentOf(reports, relative(dirname(file), folder)))
-  return file
-}
-
+/** The results in a folder, of all parts that were measured. */
 export async function reportsIn(folder: string): Promise<readonly Report[]> {
   const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
   return Promise.all(
@@ -39,10 +25,10 @@ const order = ({ part }: Report): number => (partNames as readonly string[]).ind
 
 const head = `# Benchmarks
 
-Made by \`npm run bench -- document\` from the results in \`test/bench/results\`; \`npm run bench\`, as root, measures all of
-it anew. Figures are medians, with the range of all repetitions in parentheses. Tools that are compared were measured in
-turns, in the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`: some 0.6 of
-the file is in use, and a file is up to 7 % smaller than its nominal size.`
+Made by \`npm run docs\` from the results in \`test/bench/results\`; \`npm run bench\`, as root, measures all of it anew.
+Figures are medians, with the range of all repetitions in parentheses. Tools that are compared were measured in turns, in
+the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`: some 0.6 of the file
+is in use, and a file is up to 7 % smaller than its nominal size.`
 
 function sectionOf(report: Report, pictures: string): string {
   const { machine, parameters } = report
@@ -58,7 +44,7 @@ function sectionOf(report: Report, pictures: string): string {
     `## ${report.title}`,
     report.about,
     `\`${report.command}\`: ${on.join('; ')}; ${Object.entries(parameters)
-      .map(([name, value]) => `${name} ${value}`)
+      .map(([name, value]) => `${name} ${name === 'size' ? sizeName(Number(value)) : value}`)
       .join(', ')}.`,
     ...report.tables.map(tableMarkdown),
     ...report.plots.map(plot => `![${plot.title}](${join(pictures, `${plot.name}.svg`)})`),

@@ -57,12 +57,13 @@ export async function describeMachine({
   }
 }
 
+/** What earlier parts have written is no change to what is measured. */
 async function commit(): Promise<string> {
   const cwd = join(import.meta.dirname, '../../..')
   try {
     const [{ stdout: head }, { stdout: changed }] = await Promise.all([
       run('git', ['rev-parse', '--short=12', 'HEAD'], { cwd }),
-      run('git', ['status', '--porcelain', '--untracked-files=no'], { cwd }),
+      run('git', ['status', '--porcelain', '--untracked-files=no', '--', ':!test/bench/results'], { cwd }),
     ])
     return head.trim() + (changed === '' ? '' : ' with changes')
   } catch {

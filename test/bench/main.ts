@@ -1,7 +1,6 @@
 import { built } from '../lab/command.js'
 import { keep, take } from './bench.js'
 import { parse } from './commandLine.js'
-import { writeDocument } from './document.js'
 import { Packaged } from './packaged.js'
 import { partOf } from './parts.js'
 import { tableText } from './show.js'
@@ -19,7 +18,7 @@ const say = (text: string): void => {
 
 try {
   const argv = process.argv.slice(2)
-  const { names, writesDocument, out, packages, context } = parse(argv)
+  const { names, out, packages, context } = parse(argv)
   await using packaged = await Packaged.of(packages)
   const program = packaged?.program ?? built
   const command = ['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')
@@ -48,7 +47,6 @@ try {
     for (const note of notes) process.stdout.write(`\n${note}\n`)
     say(`${name}: ${out}/${name}.json and ${report.plots.length} plots`)
   }
-  if (writesDocument) say(`${await writeDocument(out)} is written`)
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`)
   process.exitCode = 1

@@ -2,7 +2,7 @@ import { databaseOf } from './database.js'
 import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { MIB, type Part, sizeName, sizesOf } from './part.js'
 import { type Cell, figure, ms, type Table } from './report.js'
-import { inTurn, summaryOf } from './statistics.js'
+import { inTurn, ratiosOf, summaryOf } from './statistics.js'
 import { rivals, type Tool } from './tools.js'
 import { exits, smaller, type Trial, trialOf } from './trial.js'
 
@@ -70,7 +70,7 @@ export const own: Part = {
         },
       ],
       notes: [
-        'MoveLeader is etcd’s, which looks once a heartbeat, every 0.1 s, whether the transferee leads (server/etcdserver/server.go, `moveLeader`). Starting: until the program has read its configuration. Verifying: what is left of it once all is compressed.',
+        'etcd answers MoveLeader at its next heartbeat, 0.1 s later; what counts is that the ex-leader follows, which it says itself some milliseconds after the call. Starting: until the program has read its configuration. Verifying: what is left of it once all is compressed.',
         'The script proves no member ready before it goes on, and waits 5 s in two fixed sleeps; its snapshot is not verified, and it ends with 0 whatever happened. etcdctl makes no backup: its own time is all but the defragmentations.',
         ...(refused === undefined ? [] : [`Without limits of their own for the disks: ${refused}.`]),
       ],
@@ -84,6 +84,7 @@ const table = (rows: readonly Row[]): Table => ({
   columns: [
     'database, tool',
     'own',
+    'own, ours by theirs',
     'own, until the last',
     ...['of own: starting', 'MoveLeader', 'verifying', 'trimming'],
     ...['wall', 'defragmenting', 'snapshot', 'compressing', 'members smaller', 'exit'],
@@ -91,6 +92,15 @@ const table = (rows: readonly Row[]): Table => ({
   rows: rows.map(({ size, tool, trials }): Cell[] => [
     `${sizeName(size)}: ${tool.name}`,
     ms(trials.map(ownMs)),
+    figure(
+      'ratio',
+      tool.isOurs
+        ? []
+        : ratiosOf(
+            rows.filter(row => row.size === size && row.tool.isOurs).flatMap(row => row.trials.map(ownMs)),
+            trials.map(ownMs),
+          ),
+    ),
     ms(trials.map(untilLastOwnMs)),
     ms(trials.flatMap(({ spans }) => spans.startMs ?? [])),
     ms(trials.flatMap(({ spans }) => spans.moveLeaderMs ?? [])),

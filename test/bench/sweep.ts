@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { ENCODING } from '../../src/backup/xz.js'
+import { encoding } from '../../src/backup/xz.js'
 import { type Measured, measured } from './measured.js'
 import { type Context, MIB } from './part.js'
 
@@ -40,7 +40,7 @@ export function settingsOf({ isQuick, packaged }: Pick<Context, 'isQuick' | 'pac
   const beside = presets.flatMap(preset =>
     threads.map(count => ({ by: 'xz', preset, threads: count, blockBytes: 0 }) as const),
   )
-  const { preset, threads: count, blockSize: blockBytes } = ENCODING
+  const { preset, threads: count, blockSize: blockBytes } = encoding()
   const npm = packaged === undefined ? [] : [{ by: 'npm', preset, threads: count, blockBytes } as const]
   return [...bundled, ...npm, ...beside]
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ENCODING } from '../../src/backup/xz.js'
+import { encoding } from '../../src/backup/xz.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { longestGap } from './gaps.js'
@@ -35,7 +35,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
   const size = 16 * MIB
   const database = await databaseOf({ suite, bytes: size, seed }, say)
   const found: UnderLoad[] = []
-  const { preset, threads, blockSize } = ENCODING
+  const { preset, threads, blockSize } = encoding()
   const ways: readonly Way[] = isQuick
     ? ['session nice 10']
     : [...(Object.keys(schedules) as Schedule[]), 'no compression']

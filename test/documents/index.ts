@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { documentOf, reportsIn } from '../bench/document.js'
 import { bashCompletion } from './completion/bash.js'
 import { fishCompletion } from './completion/fish.js'
 import { zshCompletion } from './completion/zsh.js'
@@ -8,9 +9,16 @@ import { fileManual, manual } from './manual.js'
 import { withTables } from './readme.js'
 import { root } from './sources.js'
 
-/** What is made from the tables of options, commands and exit codes: `npm run docs` writes it, a test compares it. */
+const RESULTS = 'test/bench/results'
+const results = join(root, RESULTS)
+
+/**
+ * What is made from the tables of options, commands and exit codes and from the bench's results: `npm run docs` writes it,
+ * a test compares it.
+ */
 export const documents = {
-  'README.md': withTables,
+  'README.md': async readme => withTables(readme, await reportsIn(results)),
+  'BENCHMARKS.md': async () => documentOf(await reportsIn(results), RESULTS),
   'packaging/config.yaml': configExample,
   'packaging/man/etcd-defrag.8': manual,
   'packaging/man/etcd-defrag.yaml.5': fileManual,

@@ -7,6 +7,9 @@ import {
   variableOf,
 } from '../../src/config/options.js'
 import { exitCodeMeanings } from '../../src/model/verdict.js'
+import { costsTable } from '../bench/costs.js'
+import type { Report } from '../bench/report.js'
+import { tableMarkdown } from '../bench/show.js'
 import { effectOf } from './sources.js'
 
 function optionsTable(): string {
@@ -29,11 +32,12 @@ const exitCodeTable = (): string =>
     ...exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`),
   ].join('\n')
 
-/** The README with its generated parts made anew. */
-export function withTables(readme: string): string {
+/** The README with its generated parts made anew; `reports` are those of the bench. */
+export function withTables(readme: string, reports: readonly Report[]): string {
   return [
     ['options', optionsTable()],
     ['exit codes', exitCodeTable()],
+    ['costs', tableMarkdown(costsTable(reports))],
   ].reduce((text, [name, table]) => {
     const [start, end] = [`<!-- ${name}: made by npm run docs -->`, `<!-- end of ${name} -->`]
     const [from, to] = [text.indexOf(start ?? ''), text.indexOf(end ?? '')]

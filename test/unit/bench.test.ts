@@ -268,8 +268,6 @@ describe('what is read', () => {
     assert.deepEqual([whole.context.size, whole.context.repeat, whole.names.length], [2 ** 30, 5, 10])
     const quick = parse(['own', '--quick', '--size', '16MiB'])
     assert.deepEqual([quick.context.size, quick.context.repeat, quick.names], [2 ** 24, 1, ['own']])
-    assert.equal(parse(['document']).writesDocument, true)
-    assert.deepEqual(parse(['document']).names, [])
     for (const wrong of [['onw'], ['--size', '1'], ['--repeat', '0'], ['--suite', 'bookworm']])
       assert.throws(() => parse(wrong), /npm run bench/, wrong.join(' '))
   })

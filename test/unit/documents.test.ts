@@ -11,7 +11,7 @@ import { manual } from '../documents/manual.js'
 import { prose } from '../documents/roff.js'
 import { filled, newestRelease, root } from '../documents/sources.js'
 
-test('the documents say what the table of options says (else: npm run docs)', async () => {
+test('the documents say what the tables and the results of the bench say (else: npm run docs)', async () => {
   await eachDocument(async (file, is, shouldBe) => assert.equal(is, shouldBe, basename(file)))
 })
 

@@ -5,10 +5,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { World } from '../../src/model/world.js'
 import { run } from '../../src/run.js'
-import { SimulatedCluster } from './simulatedCluster.js'
+import { calm, SimulatedCluster } from './simulatedCluster.js'
 import { policy } from './views.js'
-
-const calm = { churn: 0, defragmentFaults: 0, moveFaults: 0, snapshotFaults: 0, lockFaults: 0 }
 
 /** Of the program, which outlives its runs. */
 const stop = new AbortController()
@@ -17,10 +15,7 @@ const stop = new AbortController()
 async function worldOfRun(): Promise<WeakRef<World>> {
   const cluster = new SimulatedCluster({ voters: 3, learners: 0, ...calm, noSpace: false, seed: 1 })
   cluster.leadByLocal()
-  const world = cluster.worldWith({
-    lock: async () => ({ kind: 'held', lost: new AbortController().signal, release: async () => {} }),
-    tell: () => {},
-  })
+  const world = cluster.worldWith()
   const without = policy({ backupPath: undefined, dataDir: '/nonexistent', trims: false })
   const { verdict } = await run(world, without, stop.signal)
   assert.equal(verdict.kind, 'completed')

@@ -28,6 +28,9 @@ export type Scenario = Readonly<{
   seed: number
 }>
 
+/** Nothing goes wrong. */
+export const calm = { churn: 0, defragmentFaults: 0, moveFaults: 0, snapshotFaults: 0, lockFaults: 0 }
+
 type State = {
   readonly member: Member
   alive: boolean
@@ -89,8 +92,8 @@ export class SimulatedCluster implements Etcd {
     this.#elect()
   }
 
-  /** All that a run sees of the world. */
-  worldWith(rest: Pick<World, 'lock' | 'tell'>): World {
+  /** All that a run sees of the world; the lock of the host can be had, unless asked for otherwise. */
+  worldWith(rest: Partial<Pick<World, 'lock' | 'tell'>> = {}): World {
     return {
       etcd: this,
       coordination: this.coordination,
@@ -101,6 +104,8 @@ export class SimulatedCluster implements Etcd {
       sleep: ms => this.sleep(ms),
       random: this.random,
       exec: () => Promise.reject(new Error('nothing is trimmed here')),
+      lock: async () => ({ kind: 'held', lost: new AbortController().signal, release: async () => {} }),
+      tell: () => {},
       ...rest,
     }
   }

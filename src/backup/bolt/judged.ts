@@ -22,7 +22,7 @@ export class Judged {
   #firsts = new Float64Array(1024)
   #lasts = new Float64Array(1024)
   #open: Open[] = []
-  readonly #spare = Array.from({ length: MOST_OPEN }, () => new Gathered())
+  #spare = Array.from({ length: MOST_OPEN }, () => new Gathered())
 
   offer(id: number, page: Buffer): void {
     if (this.#open.length > 0) this.#collect(page)
@@ -39,6 +39,12 @@ export class Judged {
     parts.clear()
     parts.add(page)
     this.#open.push({ id, header, bytes: (header.overflow + 1) * page.length, parts })
+  }
+
+  /** Of the first pass; only what was found is kept. */
+  end(): void {
+    this.#open = []
+    this.#spare = []
   }
 
   get(id: number): Judgement | undefined {

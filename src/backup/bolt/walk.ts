@@ -35,8 +35,8 @@ export class Walk {
   readonly #pages = new Pages((id, page) => this.#page(id, page))
   readonly #options: WalkOptions
   readonly #cache: PageCache
-  /** Until the first pass is over; of no use where all entries are to be seen. */
-  #judged: Judged | undefined
+  /** Of no use where all entries are to be seen. */
+  readonly #judged: Judged | undefined
   #fingerprint: Fingerprint | undefined
   #metas: Meta[] = []
   #bytes: number | undefined
@@ -153,6 +153,7 @@ export class Walk {
     this.#table = new PageTable(meta.highWater, pageSize)
     if (this.#options.hash === true) this.#fingerprint = new Fingerprint(meta.highWater)
     const found = (id: number) => void this.#ready.push(id)
+    this.#judged?.end()
     this.#tree = new Tree(this.#table, found, this.#options.use, this.#fingerprint)
     this.#tree.begin(meta, meta === this.#metas[0] ? 0 : 1)
     this.#followCached(this.#tree)

@@ -95,7 +95,6 @@ export class Connection {
       timeoutMs = this.#settings.commandTimeoutMs,
     }: { kind?: CallKind; timeoutMs?: number } = {},
   ): Promise<T> {
-    if (kind === 'once') await this.#renew()
     try {
       return await this.#unary<T>(method, payload, timeoutMs, await this.#metadata())
     } catch (error) {
@@ -138,7 +137,7 @@ export class Connection {
 
   /** The blobs of a Snapshot. The caller must cancel the stream: leaving it does not end the call on the server. */
   async snapshot(): Promise<ClientReadableStream<Buffer>> {
-    await this.#renew()
+    await this.renew()
     const metadata = await this.#metadata()
     return this.#etcd3.bare('snapshot', client => {
       const stream = client.makeServerStreamRequest(
@@ -155,7 +154,7 @@ export class Connection {
   }
 
   /** Has an expired token found out and renewed by a call that may be sent twice, before one that may not. */
-  async #renew(): Promise<void> {
+  async renew(): Promise<void> {
     if (this.#settings.user === undefined) return
     await this.call('range', HEALTH).catch(() => {}) // the call that follows says what is wrong
   }

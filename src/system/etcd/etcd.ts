@@ -15,6 +15,7 @@ import { CallError, failing } from './callError.js'
 import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
 import type { Method } from './methods.js'
 import { orAborted } from './orAborted.js'
+import { orAsSoonAs } from './orAsSoonAs.js'
 import { blobsOf, SNAPSHOT_IDLE_MS } from './snapshotStream.js'
 
 export type EtcdSettings = ConnectionSettings &
@@ -114,7 +115,8 @@ export class EtcdCluster implements Etcd {
       try {
         const at = this.#at(url)
         const asked = at.status()
-        if (this.#answering.get(url) !== member.id) await asked // connecting is no part of the time that a read takes
+        // Connecting is no part of the time that a read takes.
+        if (this.#answering.get(url) !== member.id || this.#out.has(url)) await asked
         const [answer, read] = await Promise.all([asked, this.#read(member, url)])
         const id = idOf(answer.header.member_id)
         if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
@@ -124,10 +126,10 @@ export class EtcdCluster implements Etcd {
           continue
         }
         this.#answering.set(url, id)
-        // Asked once more, since the read may have taken long and what is decided on must be of now.
         if (this.#out.delete(url)) at.metrics.forget() // what it said was before it was out
-        const [last, metrics] = await Promise.all([at.status(), at.metrics.read()])
-        const status = statusOf(last)
+        const metrics = await at.metrics.read()
+        // Asked once more and last, since all before may have taken long and what is decided on must be of now.
+        const status = statusOf(await at.status())
         return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {
         this.#out.add(url)
@@ -165,11 +167,14 @@ export class EtcdCluster implements Etcd {
     )
   }
 
+  /** Over when the member follows: etcd itself looks only every tick, of 100 ms (server/etcdserver/server.go, `moveLeader`). */
   async moveLeader(from: Member, to: MemberId): Promise<void> {
     const payload = { targetID: decimalOf(to) }
-    await this.#once('MoveLeader', from, url =>
-      this.#at(url).call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS }),
-    )
+    await this.#once('MoveLeader', from, url => {
+      const at = this.#at(url)
+      const call = at.call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS })
+      return orAsSoonAs(call, async () => idOf((await at.status()).leader) === to)
+    })
   }
 
   async disarm(member: Member): Promise<void> {
@@ -241,6 +246,7 @@ export class EtcdCluster implements Etcd {
   async #once(call: string, member: Member, send: (url: string) => Promise<unknown>): Promise<void> {
     const url = this.#urlAnswering(member, call)
     try {
+      await this.#at(url).renew()
       await send(url)
     } catch (error) {
       const problem = `member ${labelOf(member)} at ${url}: ${problemOf(error)}`

@@ -23,7 +23,7 @@ export class MetricsReader {
     this.#tls = tls
   }
 
-  /** At most a second old. Never throws. */
+  /** At most a second old; that there are none, at most ten. Never throws. */
   async read(): Promise<Metrics> {
     const known = this.#last
     if (known !== undefined) {
