@@ -15,6 +15,8 @@ export type Incident = Readonly<
     | { what: 'leads'; term: number }
     /** The copy begins, of a file of that size in bytes (etcd: backend/backend.go, `defrag`). */
     | { what: 'copies'; dbSize: number }
+    /** The size of its file at the end, by its metrics. */
+    | { what: 'holds'; dbSize: number }
   )
 >
 
@@ -35,7 +37,10 @@ export type Defragmentation = Readonly<{
 }>
 
 /** 3.4 and 3.5 say these in the same words (etcd: v3rpc/maintenance.go, raft/raft.go, embed/etcd.go, embed/serve.go). */
-const sayings: readonly (readonly [RegExp, Exclude<Incident['what'], 'leads' | 'isRemoved' | 'copies'>])[] = [
+const sayings: readonly (readonly [
+  RegExp,
+  Exclude<Incident['what'], 'leads' | 'isRemoved' | 'copies' | 'holds'>,
+])[] = [
   [/^starting defragment$/, 'defragmentStarts'],
   [/^finished defragment$/, 'defragmentEnds'],
   [/^failed to defragment$/, 'defragmentFails'],
@@ -78,7 +83,7 @@ const ends = {
 
 /**
  * Every defragmentation, oldest first. One that a kill cut short lasted until the kill; it had finished all the same where
- * the file is smaller when it is copied the next time, since nothing else makes it so: only the log was cut short.
+ * the file is smaller when it is seen the next time, since nothing else makes it so: only the log was cut short.
  */
 export function defragmentationsOf(
   incidents: readonly Incident[],
@@ -91,9 +96,12 @@ export function defragmentationsOf(
     const ending = own.find(later => later.what in ends)
     const kill = outages.find(o => o.member === member && o.how === 'killed' && o.from >= from)
     if (kill !== undefined && kill.from <= (ending?.at ?? Number.POSITIVE_INFINITY)) {
-      const [copied, next] = own.flatMap(i => (i.what === 'copies' ? [i] : []))
+      const [copied, next] = own.flatMap(i => ('dbSize' in i ? [i] : []))
       const isSwapped =
-        copied !== undefined && next !== undefined && copied.at <= kill.from && next.dbSize < copied.dbSize
+        copied?.what === 'copies' &&
+        next !== undefined &&
+        copied.at <= kill.from &&
+        next.dbSize < copied.dbSize
       return [{ member, from, until: kill.from, end: isSwapped ? 'finished' : 'cut' }]
     }
     if (ending === undefined) return [{ member, from, until: Number.POSITIVE_INFINITY, end: 'open' }]

@@ -107,7 +107,10 @@ export class Witness implements AsyncDisposable {
     const runs = ended.map(toldBy).toSorted((a, b) => a.startedAt - b.startedAt)
     const incidents = await this.incidents()
     // Who led before the witness came still matters, what was defragmented then does not.
-    const recent = incidents.filter(i => i.at >= this.#since || !i.what.startsWith('defragment'))
+    const recent = [
+      ...incidents.filter(i => i.at >= this.#since || !i.what.startsWith('defragment')),
+      ...(await this.#sizes()),
+    ]
     const found = [
       ...violations({ incidents: recent, outages: this.#outages, runs }, leniency),
       ...(await this.#miscounts(incidents)),
@@ -116,6 +119,16 @@ export class Witness implements AsyncDisposable {
     ]
     const said = ended.map(e => `exit code ${e.code ?? e.signal}\n${e.stdout}\n${e.stderr}`).join('\n')
     assert.ok(found.length === 0, `${found.length} violations:\n- ${found.join('\n- ')}\n\n${said}`)
+  }
+
+  async #sizes(): Promise<readonly Incident[]> {
+    const up = this.#cluster.members.filter(m => m.process !== undefined)
+    return Promise.all(
+      up.map(async member => {
+        const dbSize = await this.#cluster.metric(member, 'etcd_mvcc_db_total_size_in_bytes')
+        return { at: Date.now(), member: member.name, what: 'holds', dbSize }
+      }),
+    )
   }
 
   /** The log is the witness; etcd's own counters must agree with it. */

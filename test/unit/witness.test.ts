@@ -252,10 +252,13 @@ describe('the timeline', () => {
   test('knows a defragmentation whose end was killed before the log had it: the file is smaller from then on', () => {
     const copies = (at: number, dbSize: number): Incident => ({ at, member: 'm1', what: 'copies', dbSize })
     const starts = (at: number): Incident => ({ at, member: 'm1', what: 'defragmentStarts' })
+    const holds = (dbSize: number): Incident => ({ at: 3000, member: 'm1', what: 'holds', dbSize })
     const kill = out('m1', 0.02, 1, 'killed')
     for (const [next, end] of [
       [[starts(2000), copies(2001, 2e6)], 'finished'],
       [[starts(2000), copies(2001, 24e6)], 'cut'],
+      [[holds(2e6)], 'finished'],
+      [[holds(24e6)], 'cut'],
       [[], 'cut'],
     ] as const) {
       const [first] = defragmentationsOf([starts(10), copies(11, 24e6), ...next], [kill])
