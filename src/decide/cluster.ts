@@ -60,8 +60,8 @@ export function alarmsOf(view: ClusterView, id: MemberId): readonly string[] {
 }
 
 /** By the member's own clock, where its metrics tell. */
-export const uptimeOf = ({ metrics }: MemberView): number | undefined =>
-  metrics.kind === 'known' ? metrics.uptimeMs : undefined
+export const processStartOf = ({ metrics }: MemberView): number | undefined =>
+  metrics.kind === 'known' ? metrics.processStart : undefined
 
 /** The most its database may grow to, in bytes: from its status (etcd 3.6) or its metrics. */
 export const quotaOf = ({ status, metrics }: Reachable): number | undefined =>

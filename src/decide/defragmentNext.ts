@@ -1,7 +1,7 @@
 import { type ClusterView, labelOf, type Member, type MemberId, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { Action, Circumstances, Decision, Progress, Stall } from '../model/step.js'
-import { isHealthy, isReachable, lagOf, leaderOf, toleranceOf, uptimeOf, voters } from './cluster.js'
+import { isHealthy, isReachable, lagOf, leaderOf, processStartOf, toleranceOf, voters } from './cluster.js'
 import { stallOf, tooLongOut } from './forecast.js'
 import { notYet } from './gates.js'
 import { failedDefragment, pendingMembers, recordsOf } from './progress.js'
@@ -63,8 +63,8 @@ function defragmentation(view: ClusterView, subject: Reachable, stall: Stall, be
   const proof = isHealthy(view, subject) ? 'linearizableRead' : 'status'
   const { dbSize, dbSizeInUse } = status
   const size = { dbSize, dbSizeInUse }
-  const uptimeMs = uptimeOf(subject)
-  return { kind: 'do', step: { kind: 'defragment', member, size, uptimeMs, stall, proof }, because }
+  const processStart = processStartOf(subject)
+  return { kind: 'do', step: { kind: 'defragment', member, size, processStart, stall, proof }, because }
 }
 
 /** Who may take over: defragmented in this run, healthy, voting, caught up, and not tried in vain. */

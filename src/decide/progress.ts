@@ -1,7 +1,7 @@
 import type { Fault } from '../model/fault.js'
 import type { ClusterView, MemberId, Reachable } from '../model/member.js'
 import type { Progress, RecordOf, StepKind, StepOf } from '../model/step.js'
-import { find, isReachable, uptimeOf, voters } from './cluster.js'
+import { find, isReachable, processStartOf, voters } from './cluster.js'
 
 export const recordsOf = <K extends StepKind>(progress: Progress, kind: K): readonly RecordOf<K>[] =>
   progress.filter((record): record is RecordOf<K> => record.kind === kind)
@@ -26,12 +26,12 @@ export function failedDefragment(view: ClusterView, progress: Progress): Fault |
   return undefined
 }
 
-/** The file is smaller than it was; or it had nothing to give back, and the member has not started anew since. */
-function isOver(view: ClusterView, { member, size, uptimeMs }: StepOf<'defragment'>): boolean {
+/** The file is smaller than it was; or it had nothing to give back, and the member is known not to have started anew since. */
+function isOver(view: ClusterView, { member, size, processStart }: StepOf<'defragment'>): boolean {
   const { dbSize, dbSizeInUse } = size
   const now = find(view, member.id)
   if (now === undefined || !isReachable(now)) return false
   if (now.status.dbSize < dbSize) return true
-  const hasRestarted = (uptimeOf(now) ?? Number.POSITIVE_INFINITY) < (uptimeMs ?? 0)
-  return dbSize - dbSizeInUse < dbSize / 10 && !hasRestarted
+  const isSameProcess = processStart !== undefined && processStartOf(now) === processStart
+  return dbSize - dbSizeInUse < dbSize / 10 && isSameProcess
 }

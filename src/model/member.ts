@@ -46,7 +46,9 @@ export type Read = Readonly<
 export type Metrics = Readonly<
   | {
       kind: 'known'
-      /** By the member's own clock. */
+      /** When its process started, in ms since the epoch by the member's own clock; another one after every start. */
+      processStart: number | undefined
+      /** By the same clock. */
       uptimeMs: number | undefined
       isDefragmenting: boolean
       isReceivingSnapshot: boolean

@@ -6,14 +6,14 @@ import type { Verdict } from './verdict.js'
 
 export type Step = Readonly<
   /**
-   * `size` and `uptimeMs`: before it. `stall`: how long the member is expected to be out. `proof`: what shows afterwards that it is
+   * `size` and `processStart`: before it. `stall`: how long the member is expected to be out. `proof`: what shows afterwards that it is
    * back; one that served no read is asked for none.
    */
   | {
       kind: 'defragment'
       member: Member
       size: Size
-      uptimeMs: number | undefined
+      processStart: number | undefined
       stall: Stall
       proof: 'linearizableRead' | 'status'
     }

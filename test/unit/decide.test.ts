@@ -223,7 +223,14 @@ describe('the next step', () => {
     ['... but not one that had nothing to give back', cluster(), [compact], {}, 'defragment m3'],
     [
       '... unless it has started anew since',
-      cluster({ m2: { metrics: metrics({ uptimeMs: 40_000 }) } }),
+      cluster({ m2: { metrics: metrics({ processStart: 2_000, uptimeMs: 4_000_000 }) } }),
+      [compact],
+      {},
+      'snapshot m1',
+    ],
+    [
+      '... or nobody can tell',
+      cluster({ m2: { metrics: { kind: 'unknown', because: 'no answer' } } }),
       [compact],
       {},
       'snapshot m1',

@@ -275,7 +275,7 @@ export const defragment = (of: Member): StepOf<'defragment'> => ({
   kind: 'defragment',
   member: of,
   size: { dbSize: 8 * MIB, dbSizeInUse: 2 * MIB },
-  uptimeMs: undefined,
+  processStart: undefined,
   stall: { ms: 600, basis: 'assumed' },
   proof: 'linearizableRead',
 })

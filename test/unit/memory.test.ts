@@ -72,18 +72,28 @@ describe('metrics', () => {
   const idle = { kind: 'known', isDefragmenting: false, isReceivingSnapshot: false }
 
   test('tell how long the member has been up by its own clock, its quota and what it is at', () => {
-    assert.deepEqual(metricsOf(body, date), { ...idle, uptimeMs: 11_420, quota: 2 ** 31 })
+    assert.deepEqual(metricsOf(body, date), {
+      ...idle,
+      processStart: 1_795_319_506_580,
+      uptimeMs: 11_420,
+      quota: 2 ** 31,
+    })
     const busy = body.replace('inflight 0', 'inflight 1').replace('{From="b"} 0', '{From="b"} 1')
     assert.deepEqual(metricsOf(busy, date), {
       ...{ kind: 'known', isDefragmenting: true, isReceivingSnapshot: true },
-      ...{ uptimeMs: 11_420, quota: 2 ** 31 },
+      ...{ processStart: 1_795_319_506_580, uptimeMs: 11_420, quota: 2 ** 31 },
     })
   })
 
   test('that an old etcd lacks, or has no number for, are not guessed', () => {
-    assert.deepEqual(metricsOf('', undefined), { ...idle, uptimeMs: undefined, quota: undefined })
+    assert.deepEqual(metricsOf('', undefined), {
+      ...idle,
+      processStart: undefined,
+      uptimeMs: undefined,
+      quota: undefined,
+    })
     assert.deepEqual(metricsOf('etcd_server_quota_backend_bytes 0\nprocess_start_time_seconds NaN', date), {
-      ...{ ...idle, uptimeMs: undefined, quota: undefined },
+      ...{ ...idle, processStart: undefined, uptimeMs: undefined, quota: undefined },
     })
   })
 })

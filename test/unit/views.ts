@@ -39,6 +39,7 @@ export type Likeness = Partial<{
 /** Metrics of a member that has been up for an hour and does nothing special. */
 export const metrics = (like: Partial<Extract<Metrics, { kind: 'known' }>> = {}): Metrics => ({
   kind: 'known',
+  processStart: 1_000,
   uptimeMs: 3_600_000,
   isDefragmenting: false,
   isReceivingSnapshot: false,
@@ -131,7 +132,7 @@ export const defragmented = (name: string, ended: 'done' | 'unanswered' | 'faile
     kind: 'defragment',
     member: member(name),
     size,
-    uptimeMs: 3_600_000,
+    processStart: 1_000,
     stall,
     proof: 'linearizableRead',
   },

@@ -95,12 +95,13 @@ export function metricsOf(body: string, date: string | undefined): Metrics {
   const value = (name: string) => values(name)[0]
   const isUnderWay = (name: string) => values(name).some(count => count > 0)
   const quota = value('etcd_server_quota_backend_bytes')
-  const startedAt = value('process_start_time_seconds')
+  const startSeconds = value('process_start_time_seconds')
+  const processStart = startSeconds === undefined ? undefined : Math.round(startSeconds * 1000)
   const now = date === undefined ? Number.NaN : Date.parse(date)
-  const uptimeMs = startedAt === undefined || Number.isNaN(now) ? undefined : now - startedAt * 1000
   return {
     kind: 'known',
-    uptimeMs: uptimeMs === undefined ? undefined : Math.max(0, Math.round(uptimeMs)),
+    processStart,
+    uptimeMs: processStart === undefined || Number.isNaN(now) ? undefined : Math.max(0, now - processStart),
     isDefragmenting: isUnderWay('etcd_disk_defrag_inflight'),
     isReceivingSnapshot:
       isUnderWay('etcd_network_snapshot_receive_inflights_total') || // one for each sender
