@@ -9,7 +9,8 @@ import { needsRoot } from './loaded.js'
 import { measured } from './measured.js'
 import { type Context, GIB, MIB, type Part, sizeName } from './part.js'
 import { bytes, type Cell, figure, ms, type Table } from './report.js'
-import { frontOf, ratiosOf, summaryOf } from './statistics.js'
+import { settle } from './settle.js'
+import { frontOf, inTurn, ratiosOf, summaryOf } from './statistics.js'
 import { compressed, nameOf, type Outcome, type Setting, settingsOf } from './sweep.js'
 import { etcdctlEnvironment } from './tools.js'
 import { type UnderLoad, underLoad } from './underLoad.js'
@@ -17,7 +18,7 @@ import { type UnderLoad, underLoad } from './underLoad.js'
 export const compression: Part = {
   title: 'Compression',
   about:
-    'End to end: from the start of the process to a verified and durable archive, beside etcdctl and xz, which verify nothing and sync only the snapshot, of a member that has been defragmented. The sweep: one snapshot of a quarter of the size, by the liblzma of the package through lzma-native, synced, and by this machine’s xz, both as programs of their own; T1 of liblzma is its encoder with threads, with one of them, and of xz the one without. Under load: three members with 350 operations a second while the sweep’s snapshot is compressed by the defaults, scheduled in several ways.',
+    'End to end: from the start of the process to a verified and durable archive, beside etcdctl and xz, which verify nothing and sync only the snapshot, of a member that has been defragmented. `ratio a second`: how many times smaller the archive is, by the time that it took. The sweep: one snapshot of a quarter of the size, presets 0 to 6 with one thread and with two, in blocks as large as liblzma has them and of 4 MiB, by the liblzma of the package through lzma-native, synced, and by this machine’s xz, both as programs of their own; T1 of liblzma is its encoder with threads, with one of them, and of xz the one without. Under load: three members with 350 operations a second while the sweep’s snapshot is compressed by the defaults, scheduled in several ways.',
   refused: needsRoot,
   async measure(context) {
     const whole = await endToEnd(context)
@@ -27,9 +28,11 @@ export const compression: Part = {
       const sweep: Outcome[][] = []
       const settings = settingsOf(context)
       for (let n = 0; n < context.repeat; n++)
-        for (const [i, setting] of settings.entries()) {
+        for (const setting of inTurn(settings, n)) {
           const env = setting.by === 'npm' ? {} : context.packaged?.env
+          await settle()
           const outcome = await compressed(file, setting, { env })
+          const i = settings.indexOf(setting)
           sweep[i] = [...(sweep[i] ?? []), outcome]
           context.say(
             `${nameOf(setting)}, ${n + 1} of ${context.repeat}: ${Math.round(outcome.wallMs)} ms, ratio ${outcome.ratio.toFixed(2)}`,
@@ -43,7 +46,7 @@ export const compression: Part = {
         notes: [
           'On the front is what no other setting beats in both time and size.',
           'The bundled liblzma is measured with the start of Node, which runs the bench; without a package it is that of lzma-native as it comes compiled from npm, whose build leaves out the optimisation of the compiler (`npm` in the table).',
-          'Under load all of the process is scheduled so, and nothing is verified.',
+          'Under load all of the process is scheduled so, and nothing is verified; the gap is of the clients that are bound to a member.',
         ],
         trials: [...whole, ...sweep.flat(), ...loaded],
       }
@@ -84,6 +87,7 @@ function endToEndTables(all: readonly EndToEnd[]): readonly Table[] {
         'wall, ours by theirs',
         'CPU, ours by theirs',
         'archive, ours by theirs',
+        'ratio a second, theirs by ours',
       ],
       rows: names.map((name): Cell[] => {
         const own = of(name)
@@ -120,11 +124,15 @@ function endToEndTables(all: readonly EndToEnd[]): readonly Table[] {
               own.map(({ archiveBytes }) => archiveBytes),
             ),
           ),
+          figure('ratio', ratiosOf(own.map(rateOf), ours.map(rateOf))),
         ]
       }),
     },
   ]
 }
+
+const rateOf = ({ snapshotBytes, archiveBytes, wallMs }: EndToEnd): number =>
+  (snapshotBytes / archiveBytes / wallMs) * 1000
 
 type Place = Readonly<{ x: number; y: number; setting: Setting }>
 

@@ -3,6 +3,7 @@ import { encoding } from '../../src/backup/xz.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
 import { longestGap } from './gaps.js'
+import { FAILS_OVER } from './load.js'
 import { Load } from './loaded.js'
 import { now } from './measured.js'
 import { type Context, MIB } from './part.js'
@@ -57,7 +58,8 @@ export async function underLoad(file: string, context: Context): Promise<readonl
       if (way === 'nice 0') plainMs = until - from // the longest gap of a longer time is longer
       const { operations } = await load.end()
       const writes = operations.filter(
-        ({ kind, dueAt }) => kind === 'write' && dueAt >= from && dueAt < until,
+        ({ client, kind, dueAt }) =>
+          client !== FAILS_OVER && kind === 'write' && dueAt >= from && dueAt < until,
       )
       const took = writes.map(({ dueAt, endedAt }) => endedAt - dueAt).toSorted((a, b) => a - b)
       found.push({
