@@ -5,7 +5,6 @@ import { Failure } from '../model/fault.js'
 import type { Retention } from '../model/retention.js'
 import type { BackupResult } from '../model/step.js'
 import type { Phase, SnapshotStream } from '../model/world.js'
-import { collectOften } from './collectOften.js'
 import {
   checkTarget,
   freeBytes,
@@ -44,7 +43,6 @@ export async function backUp(
   request: BackupRequest,
 ): Promise<{ result: BackupResult; warnings: readonly string[] }> {
   const { path } = request
-  collectOften()
   await checkTarget(path)
   try {
     await tidyUp(path)

@@ -8,6 +8,7 @@ import { damageIn, problemOf, strangeness } from './verify.js'
 export class Inspection {
   #compacted = 0
   readonly #walk = new Walk({
+    readsTwice: true, // as it comes, and from the archive
     use: ({ path }, key, value) => {
       if (path === 'meta' && compactions.has(key.toString()) && value.length >= 8)
         this.#compacted = Math.max(this.#compacted, Number(value.readBigUInt64BE(0)))

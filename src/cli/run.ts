@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { collectOften } from '../backup/collectOften.js'
 import type { Policy } from '../model/policy.js'
 import { exitCodeOf } from '../model/verdict.js'
 import type { Event, World } from '../model/world.js'
@@ -21,6 +22,7 @@ export const runCommand: Command = context => runAs(context, policyOf(context.co
 export const createCommand: Command = context => runAs(context, backupOnly(policyOf(context.config)))
 
 async function runAs({ config, out, stop, version }: Context, policy: Policy): Promise<number> {
+  collectOften()
   const etcd = await connect(config)
   const tell = politely(unfailing(await listener(out)))
   const world: World = {

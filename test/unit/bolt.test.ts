@@ -55,6 +55,7 @@ describe('a bbolt database', () => {
     const buckets = etcdBuckets({ entries: revisions(8_000, i => `value ${i}`) })
     const file = databaseOf({ buckets })
     assert.equal(walked(file).passes, 1)
+    assert.equal(walked(file, { readsTwice: true }).passes, 2)
     assert.equal(walked(file, { cacheBytes: 96 * 1024 }).passes, 2)
     assert.equal(walked(file, { cacheBytes: 96 * 1024, hash: false }).passes, 1) // leaves that were in order need no second look
     const { passes } = walked(file, { cacheBytes: 0 })

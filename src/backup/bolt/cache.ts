@@ -6,10 +6,11 @@ export class PageCache {
   #room: number
   #headRoom: number
 
-  /** A quarter of `bytes` is for the beginning of the file, so that a small one is read once only. */
-  constructor(bytes: number) {
-    this.#headRoom = Math.floor(bytes / 4)
-    this.#room = bytes - this.#headRoom
+  /** Of `bytes` a quarter is for the beginning of the file, so that a small one is read once only; nothing of it for `readsTwice`. */
+  constructor(bytes: number, readsTwice: boolean) {
+    const head = Math.floor(bytes / 4)
+    this.#headRoom = readsTwice ? 0 : head
+    this.#room = bytes - head
   }
 
   /** Keeps a copy where it is worth it; `isRoot`: a tree without branches has its only page there. */

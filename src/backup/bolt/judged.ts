@@ -8,6 +8,8 @@ export type Judgement = Readonly<{ count: number; overflow: number; first: numbe
 /** Pages and leaves that may be collected at a time: any page may be free, and its overflow other pages' place. */
 const [LONGEST, MOST_OPEN] = [1024, 4]
 
+const BLOCK = 1 << 14
+
 type Open = Readonly<{ id: number; header: Header; bytes: number; parts: Gathered }>
 
 /**
@@ -16,11 +18,8 @@ type Open = Readonly<{ id: number; header: Header; bytes: number; parts: Gathere
  * buckets in them.
  */
 export class Judged {
-  #isKnown = new Uint8Array(1024)
-  #counts = new Uint16Array(1024)
-  #overflows = new Uint16Array(1024)
-  #firsts = new Float64Array(1024)
-  #lasts = new Float64Array(1024)
+  /** Of `BLOCK` pages each, so that nothing is copied when there are more. */
+  readonly #blocks: Block[] = []
   #open: Open[] = []
   #spare = Array.from({ length: MOST_OPEN }, () => new Gathered())
 
@@ -48,12 +47,13 @@ export class Judged {
   }
 
   get(id: number): Judgement | undefined {
-    if (this.#isKnown[id] !== 1) return undefined
+    const [block, at] = [this.#blocks[Math.floor(id / BLOCK)], id % BLOCK]
+    if (block?.isKnown[at] !== 1) return undefined
     return {
-      count: this.#counts[id] ?? 0,
-      overflow: this.#overflows[id] ?? 0,
-      first: this.#firsts[id] ?? 0,
-      last: this.#lasts[id] ?? 0,
+      count: block.counts[at] ?? 0,
+      overflow: block.overflows[at] ?? 0,
+      first: block.firsts[at] ?? 0,
+      last: block.lasts[at] ?? 0,
     }
   }
 
@@ -80,26 +80,23 @@ export class Judged {
       if (error === refused) return
       throw error
     }
-    if (id >= this.#isKnown.length) this.#grow(id + 1)
-    this.#isKnown[id] = 1
-    this.#counts[id] = count
-    this.#overflows[id] = overflow
-    this.#firsts[id] = first ?? 0
-    this.#lasts[id] = last
+    const [number, at] = [Math.floor(id / BLOCK), id % BLOCK]
+    const block = this.#blocks[number] ?? new Block()
+    this.#blocks[number] = block
+    block.isKnown[at] = 1
+    block.counts[at] = count
+    block.overflows[at] = overflow
+    block.firsts[at] = first ?? 0
+    block.lasts[at] = last
   }
+}
 
-  #grow(least: number): void {
-    const length = Math.max(least, this.#isKnown.length * 2)
-    const grown = <A extends { set(from: A): void }>(into: A, from: A): A => {
-      into.set(from)
-      return into
-    }
-    this.#isKnown = grown(new Uint8Array(length), this.#isKnown)
-    this.#counts = grown(new Uint16Array(length), this.#counts)
-    this.#overflows = grown(new Uint16Array(length), this.#overflows)
-    this.#firsts = grown(new Float64Array(length), this.#firsts)
-    this.#lasts = grown(new Float64Array(length), this.#lasts)
-  }
+class Block {
+  readonly isKnown = new Uint8Array(BLOCK)
+  readonly counts = new Uint16Array(BLOCK)
+  readonly overflows = new Uint16Array(BLOCK)
+  readonly firsts = new Float64Array(BLOCK)
+  readonly lasts = new Float64Array(BLOCK)
 }
 
 /** One for all, since free pages may hold anything, and a stack each would cost more than the page. */

@@ -16,6 +16,8 @@ export type WalkOptions = Readonly<{
   hash?: boolean
   /** Bytes of pages that may be kept from the first pass. */
   cacheBytes?: number
+  /** There will be a second pass whether this needs one or not. */
+  readsTwice?: boolean
 }>
 
 const MIB = 1024 * 1024
@@ -49,7 +51,7 @@ export class Walk {
 
   constructor(options: WalkOptions = {}) {
     this.#options = options
-    this.#cache = new PageCache(options.cacheBytes ?? 32 * MIB)
+    this.#cache = new PageCache(options.cacheBytes ?? 32 * MIB, options.readsTwice === true)
     if (options.use === undefined && options.hash !== true) this.#judged = new Judged()
   }
 
