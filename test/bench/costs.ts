@@ -1,4 +1,4 @@
-import { figuresAt } from './find.js'
+import { columnsAt } from './find.js'
 import type { Report, Table } from './report.js'
 import { figureText } from './show.js'
 import { summaryOf } from './statistics.js'
@@ -48,7 +48,7 @@ export const costs: readonly Cost[] = [
 export function costsTable(reports: readonly Report[]): Table {
   const rows = costs.flatMap(({ what, part, column, tools }) => {
     const cells = tools.map(row => {
-      const last = row === undefined ? undefined : figuresAt(reports, { part, row, column }).at(-1)
+      const last = row === undefined ? undefined : columnsAt(reports, { part, row, column }).at(-1)?.at(-1)
       return last === undefined
         ? '-'
         : figureText({ unit: last.unit, values: [summaryOf(last.values).median] })

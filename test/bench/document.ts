@@ -25,7 +25,9 @@ const order = ({ part }: Report): number => (partNames as readonly string[]).ind
 
 const head = `# Benchmarks
 
-Made by \`npm run docs\` from the results in \`test/bench/results\`; \`npm run bench\`, as root, measures all of it anew.
+Made by \`npm run docs\` from the results in \`test/bench/results\`. \`npm run package\` and then \`npm run bench\` measure all of
+it anew, as root, with the etcd of a Debian release that is fetched for it, on a machine with some 24 GiB of memory and
+cgroup v1's blkio controller, which the disks of the members take; each part tells its own command.
 Figures are medians, with the range of all repetitions in parentheses. Tools that are compared were measured in turns, in
 the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`: some 0.6 of the file
 is in use, and a file is up to 7 % smaller than its nominal size.`

@@ -20,9 +20,14 @@ export type Findings = Readonly<{
   notes: readonly string[]
   /** Every trial as it was measured. */
   trials: readonly unknown[]
+  /** What it was measured with, where that is not just what was asked for. */
+  parameters?: Parameters
 }>
 
-export type Report = Findings &
+/** `size` in bytes. */
+type Parameters = Readonly<Record<string, string | number>>
+
+export type Report = Omit<Findings, 'parameters'> &
   Readonly<{
     format: 1
     part: string
@@ -32,7 +37,7 @@ export type Report = Findings &
     takenAt: string
     tookMs: number
     machine: Machine
-    parameters: Readonly<Record<string, string | number>>
+    parameters: Parameters
   }>
 
 export const figure = (unit: Unit, values: readonly number[]): Figure => ({ unit, values })

@@ -12,7 +12,7 @@ type Start = Readonly<{ name: string; command: readonly string[] }>
 export const startup: Part = {
   title: 'Start-up',
   about:
-    'From the start of the process to its end, in turns, after one start of each that does not count. `status` asks three members with mutual TLS. From the built files on this Node, and from the unpacked package on the Node within it where there is one.',
+    'From the start of the process to its end, in turns, after one start of each that does not count. `status` asks three members of an empty cluster with mutual TLS. From the built files on this Node, and from the unpacked package on the Node within it where there is one.',
   async measure(context) {
     const { suite, repeat, isQuick, packaged } = context
     await using cluster = await Cluster.start({ suite })
@@ -103,6 +103,7 @@ export const startup: Part = {
           ],
         },
       ],
+      parameters: { repeat: rounds },
       notes: packaged === undefined ? ['There were no packages: npm run package makes them.'] : [],
       trials: starts.map(start => ({ name: start.name, times: times.get(start) })),
     }

@@ -10,6 +10,10 @@ export type Spans = Readonly<{
   /** Until the program has read its configuration and begins, and the call by itself, ms; undefined where nobody tells. */
   startMs?: number
   moveLeaderMs?: number
+  /** From there to the first step, from one step to the next in all, and from the last one to the end of the process. */
+  firstLookMs?: number
+  betweenMs?: number
+  endMs?: number
   /** Taking, compressing, verifying and trimming; what is not done takes no time. */
   snapshotMs: number
   compressMs: number
@@ -43,8 +47,10 @@ export const stallingAt = (databaseBytes: number): readonly string[] =>
 
 const ETCDCTL_TIMEOUT = '5s' // etcdctl's own --command-timeout
 
+export const OURS = 'etcd-defrag'
+
 export const ourselves = ([program, ...first]: Program, more: readonly string[] = []): Tool => ({
-  name: 'etcd-defrag',
+  name: OURS,
   isOurs: true,
   async work(arena, leader, outlasting) {
     const { cluster, scratch } = arena
@@ -61,24 +67,40 @@ export const ourselves = ([program, ...first]: Program, more: readonly string[] 
       env(),
     )
     if (ended.stdout === '') throw new Error(`etcd-defrag ended with ${ended.code}: ${ended.stderr}`)
-    return { measured: ended, spans: spansOf(ended.stdout, ended.startedAt) }
+    return { measured: ended, spans: spansOf(ended.stdout, ended) }
   },
 })
 
-/** From the JSON document of a run; `launchedAt`: when its process was started, ms since the epoch. */
-export function spansOf(document: string, launchedAt: number): Spans {
+/** From the JSON document of a run, and when its process was started and ended, ms since the epoch. */
+export function spansOf(document: string, process: Readonly<{ startedAt: number; endedAt: number }>): Spans {
   const { startedAt, steps } = JSON.parse(document) as {
     startedAt: string
-    steps: { step: string; tookMs: number; result?: Partial<Spans & { spooled: boolean }> }[]
+    steps: {
+      step: string
+      startedAt: string
+      tookMs: number
+      result?: Partial<Spans & { spooled: boolean }>
+    }[]
   }
+  const begun = Date.parse(startedAt)
+  const stretches = steps.map(step => {
+    const from = Date.parse(step.startedAt)
+    return { from, until: from + step.tookMs }
+  })
+  const [first = { from: begun, until: begun }] = stretches
+  const last = stretches.at(-1) ?? first
+  const inSteps = stretches.reduce((sum, { from, until }) => sum + until - from, 0)
   const tookMs = (name: string) =>
     steps.filter(({ step }) => step === name).reduce((sum, step) => sum + step.tookMs, 0)
   const snapshot = steps.find(({ step }) => step === 'snapshot')
   const { snapshotMs = 0, compressMs = 0, verifyMs = 0, spooled = true } = snapshot?.result ?? {}
   if (!spooled) throw new Error('there was no room to spool: taking and compressing were one')
   return {
-    startMs: Date.parse(startedAt) - launchedAt,
+    startMs: begun - process.startedAt,
     moveLeaderMs: tookMs('moveLeader'),
+    firstLookMs: first.from - begun,
+    betweenMs: last.until - first.from - inSteps,
+    endMs: process.endedAt - last.until,
     ...{ snapshotMs, compressMs, verifyMs },
     trimMs: tookMs('trim'),
   }
@@ -97,18 +119,21 @@ export const etcdctlEnvironment = ({ cluster }: Arena): NodeJS.ProcessEnv => ({
       }),
 })
 
-const etcdctl: Tool = {
-  name: 'etcdctl defrag --cluster',
+const etcdctlWith = (...flags: readonly string[]): Tool => ({
+  name: ['etcdctl defrag --cluster', ...flags].join(' '),
   async work(arena, leader) {
     const program = programOf(arena.cluster.suite, 'etcdctl')
     const ended = await measured(
       program,
-      ['defrag', '--cluster', `--endpoints=${leader.clientUrl}`],
+      ['defrag', '--cluster', ...flags, `--endpoints=${leader.clientUrl}`],
       etcdctlEnvironment(arena),
     )
     return { measured: ended, spans: nothing }
   },
-}
+})
+
+/** Told to wait, as few are: then it goes from one member to the next only once the first has answered. */
+export const patientEtcdctl = etcdctlWith('--command-timeout=10m')
 
 /** github.com/ahrtr/etcd-defrag, as its README starts it for a cluster whose leader is to be moved. */
 const peerTool = (program: string): Tool => ({
@@ -123,7 +148,7 @@ const peerTool = (program: string): Tool => ({
 export const rivals = ({ program, peer }: Pick<Context, 'program' | 'peer'>): readonly Tool[] => [
   ourselves(program),
   ...(peer === undefined ? [] : [peerTool(peer)]),
-  etcdctl,
+  etcdctlWith(),
   shellScript,
 ]
 

@@ -55,13 +55,16 @@ export const exits = (trials: readonly Trial[]): string =>
 
 type Clients = Readonly<{
   gapMs: number
-  /** What was going on at the members then. */
+  /** The same until the last member was defragmented, and from then on; undefined where none was. */
+  gapUntilLastMs: number | undefined
+  gapAfterMs: number | undefined
+  /** What was going on at the members in the longest of all; a change of leader counts for more than a defragmentation. */
   gapDuring: 'a change of leader' | 'a defragmentation' | 'the rest'
   failoverGapMs: number
   sent: number
   failed: number
   failoverFailed: number
-  /** Of those due while members were being defragmented; undefined where none was. */
+  /** Of those due between the first defragmentation’s start and the last one’s end; undefined where none was. */
   failedShare: number | undefined
   generatorLatestMs: number
 }>
@@ -72,7 +75,10 @@ type Conditions = Readonly<{
   outlasting?: boolean
 }>
 
-/** Members and tools tell the time by the clock, spans are measured without it: more than that between the two spoils both. */
+/**
+ * Members tell the time by the clock, spans are measured without it, and what is between the two as a trial begins is
+ * taken off; more than that in mid-trial spoils it.
+ */
 const CLOCK_MS = 10
 
 /** One tool on a fresh cluster. */
@@ -94,11 +100,13 @@ export async function trialOf(
     const inflight = cluster.members.map(member => cluster.metric(member, 'etcd_disk_defrag_inflight'))
     return (await Promise.all(inflight)).every(count => count === 0)
   })
-  const quietAt = Date.now()
+  const quietAt = now()
   await sleep(besideMs ?? 0)
   const done = await load?.end()
   const after = await sizesOf(cluster)
-  const incidents = (await incidentsIn(cluster)).filter(({ at }) => at >= begunAt)
+  const incidents = (await incidentsIn(cluster))
+    .filter(({ at }) => at >= begunAt)
+    .map(incident => ({ ...incident, at: incident.at - skew }))
   const setBy = Math.abs(Date.now() - now() - skew)
   if (setBy > CLOCK_MS) throw new Error(`the clock was set by ${Math.round(setBy)} ms in mid-trial`)
   const whole = {
@@ -170,8 +178,11 @@ function clientsOf(
   const isChange = incidents.some(({ what, at }) => what === 'leads' && at >= gap.from && at <= gap.until)
   const isDefragmenting = defragmentations.some(({ from, until }) => from < gap.until && until > gap.from)
   const all = failuresOf(bound, whole)
+  const isAny = defragmentations.length > 0
   return {
     gapMs: gap.until - gap.from,
+    gapUntilLastMs: isAny ? longestGap(writes, { from: whole.from, until: meanwhile.until }) : undefined,
+    gapAfterMs: isAny ? longestGap(writes, { from: meanwhile.until, until: whole.until }) : undefined,
     gapDuring: isChange ? 'a change of leader' : isDefragmenting ? 'a defragmentation' : 'the rest',
     failoverGapMs: longestGap(failover, whole),
     ...all,

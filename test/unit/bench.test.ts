@@ -212,13 +212,29 @@ describe('what is shown', () => {
     const own = {
       title: 't',
       columns: ['database, tool', 'own'],
-      rows: [['1 GiB: etcd-defrag', ms([440, 460, 700])]],
+      rows: [
+        ['26 MiB: etcd-defrag', ms([380, 400, 410])],
+        ['1 GiB: etcd-defrag', ms([440, 460, 700])],
+        ['1 GiB: shell script', ms([5200])],
+      ],
+    }
+    const peaks = {
+      title: 'peaks',
+      columns: ['database', 'run'],
+      rows: [['4 GiB', { unit: 'bytes', values: [100e6, 110e6, 201e6] } as const]],
     }
     const text = documentOf(
-      [report('scale'), report('clients'), { ...report('own'), tables: [own] }],
+      [
+        report('scale'),
+        report('clients'),
+        { ...report('own'), tables: [own] },
+        { ...report('memory'), tables: [peaks] },
+      ],
       'pictures',
     )
     assert.ok(text.includes('| time of a run that is not etcd’s | 450 ms | 460 ms | no |\n'))
+    assert.ok(text.includes('| the same, largest database by smallest | 1.1 × | 1.15 × | no |\n'))
+    assert.match(text, /\| peak of memory of a run, [^|]*\| 191 MiB \| 192 MiB at most \| no \|\n/)
     assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
     assert.match(
       text,
@@ -235,26 +251,39 @@ describe('what is read', () => {
   })
 
   test("a run's own times come from its document; a run without a backup took none for one", () => {
+    const startedAt = Date.parse('2026-11-22T02:30:00Z')
+    const at = (ms: number) => new Date(startedAt + ms).toISOString()
+    const process = { startedAt, endedAt: startedAt + 250 }
     const steps = [
-      { step: 'moveLeader', tookMs: 5 },
-      { step: 'moveLeader', tookMs: 6 },
-      { step: 'snapshot', tookMs: 9, result: { snapshotMs: 1, compressMs: 2, verifyMs: 3 } },
-      { step: 'trim', tookMs: 4 },
+      { step: 'moveLeader', startedAt: at(200), tookMs: 5 },
+      { step: 'moveLeader', startedAt: at(215), tookMs: 6 },
+      {
+        step: 'snapshot',
+        startedAt: at(230),
+        tookMs: 9,
+        result: { snapshotMs: 1, compressMs: 2, verifyMs: 3 },
+      },
+      { step: 'trim', startedAt: at(240), tookMs: 4 },
     ]
-    const document = { startedAt: '2026-11-22T02:30:00.120Z', steps }
-    const launchedAt = Date.parse('2026-11-22T02:30:00Z')
-    assert.deepEqual(spansOf(JSON.stringify(document), launchedAt), {
+    const document = { startedAt: at(120), steps }
+    assert.deepEqual(spansOf(JSON.stringify(document), process), {
       startMs: 120,
+      firstLookMs: 80,
+      betweenMs: 20,
+      endMs: 6,
       moveLeaderMs: 11,
       snapshotMs: 1,
       compressMs: 2,
       verifyMs: 3,
       trimMs: 4,
     })
-    const notSpooled = { ...document, steps: [{ step: 'snapshot', tookMs: 9, result: { spooled: false } }] }
-    assert.throws(() => spansOf(JSON.stringify(notSpooled), launchedAt), /no room to spool/)
-    assert.deepEqual(spansOf(JSON.stringify({ ...document, steps: [] }), launchedAt), {
+    const notSpooled = { ...document, steps: [{ ...steps[2], result: { spooled: false } }] }
+    assert.throws(() => spansOf(JSON.stringify(notSpooled), process), /no room to spool/)
+    assert.deepEqual(spansOf(JSON.stringify({ ...document, steps: [] }), process), {
       startMs: 120,
+      firstLookMs: 0,
+      betweenMs: 0,
+      endMs: 130,
       moveLeaderMs: 0,
       snapshotMs: 0,
       compressMs: 0,
