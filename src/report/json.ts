@@ -20,14 +20,14 @@ export const runJson = (report: RunReport) => ({
 })
 
 /** How a run ended, without its steps. */
-export const endJson = ({ verdict, startedAt, endedAt, steps, leftAlone: alone, warnings }: RunReport) => ({
-  ...verdictJson(verdict),
-  startedAt: new Date(startedAt).toISOString(),
-  endedAt: new Date(endedAt).toISOString(),
-  tookMs: endedAt - startedAt,
-  reclaimedBytes: reclaimedBytes(steps),
-  leftAlone: alone,
-  warnings,
+export const endJson = (report: RunReport) => ({
+  ...verdictJson(report.verdict),
+  startedAt: new Date(report.startedAt).toISOString(),
+  endedAt: new Date(report.endedAt).toISOString(),
+  tookMs: report.endedAt - report.startedAt,
+  reclaimedBytes: reclaimedBytes(report),
+  leftAlone: report.leftAlone,
+  warnings: report.warnings,
 })
 
 /** What `plan --output json` prints. */

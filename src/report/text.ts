@@ -17,7 +17,7 @@ import {
   span,
   table,
 } from './format.js'
-import { reclaimedBytes } from './totals.js'
+import { reclaimedBytes, sizesOf } from './totals.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 export const colorsFor = (enabled: boolean): Colors => pc.createColors(enabled)
@@ -202,19 +202,21 @@ export function verdictText(verdict: Verdict, color: Colors): string {
 export function summaryText(report: RunReport, color: Colors): string {
   const rows: string[][] = []
   const notes: string[] = []
-  for (const { kind, step, outcome } of report.steps) {
-    if (outcome.kind !== 'done') continue
-    if (kind === 'defragment') {
-      const { before, after } = outcome.result
+  for (const record of report.steps) {
+    const { kind, step, outcome } = record
+    const files = sizesOf(record, report)
+    if (files !== undefined) {
+      const { before, after } = files
       const freed = after === undefined ? 0 : before.dbSize - after.dbSize
       rows.push([
-        memberName(step.member),
+        memberName(files.member),
         bytes(before.dbSize),
         after === undefined ? 'unknown' : bytes(after.dbSize),
         `${bytes(freed)} ${String(percent(freed, before.dbSize)).padStart(3)} %`,
         bar(freed / before.dbSize, 10),
       ])
     }
+    if (outcome.kind !== 'done') continue
     if (kind === 'moveLeader')
       notes.push(`leader   ${memberName(step.from)} → ${nameOf(report.after, outcome.result.to.id)}`)
     if (kind === 'snapshot') {
@@ -238,7 +240,7 @@ export function summaryText(report: RunReport, color: Colors): string {
   const total =
     rows.length === 0
       ? ''
-      : `, ${bytes(reclaimedBytes(report.steps))} reclaimed from ${rows.length} ${rows.length === 1 ? 'member' : 'members'}`
+      : `, ${bytes(reclaimedBytes(report))} reclaimed from ${rows.length} ${rows.length === 1 ? 'member' : 'members'}`
   return [
     ...(rows.length === 0 ? [] : ['', ...sizes, '']),
     ...notes,

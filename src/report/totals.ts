@@ -1,8 +1,25 @@
-import type { Progress } from '../model/step.js'
+import type { Member } from '../model/member.js'
+import type { RunReport } from '../model/report.js'
+import type { Size, StepRecord } from '../model/step.js'
+
+type Sizes = Readonly<{ member: Member; before: Size; after: Size | undefined }>
+
+/**
+ * A member's file before a Defragment and after it; undefined for a step that was none, or that did nothing anybody has
+ * seen. One without an answer is known by the last look, where the file is smaller.
+ */
+export function sizesOf({ kind, step, outcome }: StepRecord, { after }: RunReport): Sizes | undefined {
+  if (kind !== 'defragment') return undefined
+  const { member, size: before } = step
+  if (outcome.kind === 'done') return { member, ...outcome.result }
+  const last = after?.members.find(one => one.member.id === member.id)
+  if (outcome.kind !== 'unanswered' || last?.kind !== 'reachable') return undefined
+  return last.status.dbSize < before.dbSize ? { member, before, after: last.status } : undefined
+}
 
 /** Bytes that all defragmentations of a run gave back; a member whose size afterwards is unknown counts 0. */
-export const reclaimedBytes = (steps: Progress): number =>
-  steps.reduce((sum, { kind, outcome }) => {
-    if (kind !== 'defragment' || outcome.kind !== 'done' || outcome.result.after === undefined) return sum
-    return sum + outcome.result.before.dbSize - outcome.result.after.dbSize
+export const reclaimedBytes = (report: RunReport): number =>
+  report.steps.reduce((sum, record) => {
+    const { before, after } = sizesOf(record, report) ?? {}
+    return before === undefined || after === undefined ? sum : sum + before.dbSize - after.dbSize
   }, 0)

@@ -15,6 +15,7 @@ import {
   move,
   newestOnly,
   noSpace,
+  reachable,
   refused,
   report,
   sizes,
@@ -195,6 +196,13 @@ describe('the summary', () => {
       'warning: mind the gap',
       'completed · 1 min 05 s, 6.00 MiB reclaimed from 2 members',
     ])
+  })
+
+  it('counts what a Defragment without an answer gave back, once the file is seen to be smaller', () => {
+    const small = reachable(m3, { dbSize: 2 << 20 })
+    const after = { ...view, members: [...view.members.filter(({ member }) => member.id !== m3.id), small] }
+    assert.ok(lines({ after }).includes('m3      8.00 MiB  2.00 MiB  6.00 MiB  75 %  ███████▌··'))
+    assert.match(lines({ after }).at(-1) ?? '', /12\.0 MiB reclaimed from 3 members$/)
   })
 
   it('of a run that did nothing is one line with the reason', () => {
