@@ -4,14 +4,14 @@ import lzma from 'lzma-native'
 
 /**
  * Preset 1 on at most two threads: archives of Kubernetes-like data are a fifth larger than those of xz's default, in a fifth
- * of its time and a third of its memory, beside an etcd that wants both; up to preset 3 they hardly shrink
- * (`npm run bench -- compression`). Threads also make liblzma write block sizes, without which `xz -T0 -d` decodes on one
+ * of its time, beside an etcd that wants the cores; up to preset 3 they hardly shrink, and preset 0 looks back a quarter as
+ * far (BENCHMARKS.md). Threads also make liblzma write block sizes, without which `xz -T0 -d` decodes on one
  * core only.
  */
 export const encoding = () => ({
   preset: 1,
   threads: Math.min(2, availableParallelism()),
-  blockSize: 4 * 1024 * 1024, // larger ones take more memory and leave the size what it is
+  blockSize: 4 * 1024 * 1024, // smaller ones make it larger, larger ones take more memory
 })
 
 const encoder = () => {

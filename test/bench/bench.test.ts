@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { documentOf, reportsIn } from './document.js'
+import { detailsOf } from './details.js'
+import { reportsIn } from './find.js'
 import { type PartName, partNames, partOf } from './parts.js'
 import type { Report } from './report.js'
 
@@ -59,8 +60,8 @@ describe('the bench', { timeout: 300_000 }, () => {
       said[name]?.(report)
     })
 
-  test('the document is made of them, with a picture for each plot', async () => {
-    const text = documentOf(await reportsIn(folder), '.')
+  test('all tables are in one document, with a picture for each plot', async () => {
+    const text = detailsOf(await reportsIn(folder))
     for (const [, picture = ''] of text.matchAll(/!\[[^\]]*\]\(([^)]*)\)/g))
       assert.ok((await readdir(folder)).includes(picture), picture)
     for (const file of (await readdir(folder)).filter(name => name.endsWith('.json')))

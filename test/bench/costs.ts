@@ -1,18 +1,25 @@
 import { columnsAt } from './find.js'
 import type { Report, Table } from './report.js'
-import { figureText } from './show.js'
-import { summaryOf } from './statistics.js'
+import { medianText } from './show.js'
 
 /** A row of the README's table: where the figure of each tool is; none for a tool that does nothing of the kind. */
 type Cost = Readonly<{ what: string; part: RegExp; column: RegExp; tools: readonly (RegExp | undefined)[] }>
 
 const columns = ['', 'etcd-defrag', '`etcdctl defrag --cluster`', 'the script'] as const
-const three = [/(^|: )etcd-defrag$/, /(^|: )etcdctl defrag --cluster$/, /(^|: )shell script$/] as const
+const three = [
+  /^(256 MiB: )?etcd-defrag$/,
+  /^(256 MiB: )?etcdctl defrag --cluster$/,
+  /^(256 MiB: )?shell script$/,
+] as const
 const gap = { column: /^write gap, any member$/, tools: three } as const
 const backup = [/^etcd-defrag backup create$/, undefined, /^etcdctl snapshot save, xz -f$/] as const
 
 export const costs: readonly Cost[] = [
-  { what: 'longest time without a write through any member, disks of 400 MB/s', part: /^clients$/, ...gap },
+  {
+    what: 'longest time without a write through any member, three of 1 GiB, disks of 400 MB/s',
+    part: /^clients$/,
+    ...gap,
+  },
   { what: 'the same, slow disks of 45 MB/s', part: /^clients-slow$/, ...gap },
   {
     what: 'the same, a defragmentation that outlasts every deadline',
@@ -27,31 +34,29 @@ export const costs: readonly Cost[] = [
     ...{ part: /^clients-slow$/, column: /^failing over, failed$/, tools: three },
   },
   {
-    what: 'time until the last of three members is defragmented, beyond defragmenting, largest database',
+    what: 'time until the last of three members of 256 MiB is defragmented, beyond defragmenting',
     ...{ part: /^own$/, column: /^own, until the last$/, tools: three },
   },
   {
-    what: 'time of all of it beyond defragmenting, snapshot and compressing, largest database',
+    what: 'time of all of it beyond defragmenting, snapshot and compressing',
     ...{ part: /^own$/, column: /^own$/, tools: three },
   },
   {
-    what: 'from the snapshot to a durable archive, which etcd-defrag has verified by then',
+    what: 'from one member to an archive of the 167 MiB in use: `backup create`, verified and synced by then; `snapshot save` and `xz -f`, neither',
     ...{ part: /^compression$/, column: /^wall$/, tools: backup },
   },
   {
-    what: 'database by archive',
+    what: 'how many times smaller that archive is',
     ...{ part: /^compression$/, column: /^ratio$/, tools: backup },
   },
 ]
 
-/** What people use today beside this tool: medians, of several sizes the largest one's. */
+/** What people use today beside this tool: medians. */
 export function costsTable(reports: readonly Report[]): Table {
   const rows = costs.flatMap(({ what, part, column, tools }) => {
     const cells = tools.map(row => {
       const last = row === undefined ? undefined : columnsAt(reports, { part, row, column }).at(-1)?.at(-1)
-      return last === undefined
-        ? '-'
-        : figureText({ unit: last.unit, values: [summaryOf(last.values).median] })
+      return last === undefined ? '-' : medianText(last)
     })
     return cells.every(cell => cell === '-') ? [] : [[what, ...cells]]
   })

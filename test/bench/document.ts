@@ -1,55 +1,64 @@
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { aimsTable } from './aims.js'
-import { sizeName } from './part.js'
-import { partNames } from './parts.js'
-import type { Report } from './report.js'
-import { tableMarkdown } from './show.js'
+import { inOrder, machineText, takenText } from './details.js'
+import { type Digest, digests, type Shown } from './digests.js'
+import { cellAt } from './find.js'
+import type { PartName } from './parts.js'
+import type { Cell, Report, Table } from './report.js'
+import { medianText, tableMarkdown } from './show.js'
 
-/** The results in a folder, of all parts that were measured. */
-export async function reportsIn(folder: string): Promise<readonly Report[]> {
-  const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
-  return Promise.all(
-    files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
-  )
-}
-
-/** Parts in the order of the bench, each with what it was measured with. `pictures`: the folder of the plots. */
-export function documentOf(reports: readonly Report[], pictures: string): string {
-  const sorted = reports.toSorted((a, b) => order(a) - order(b))
-  const sections = sorted.map(report => sectionOf(report, pictures))
-  return `${[head, tableMarkdown(aimsTable(reports)), ...sections].join('\n\n')}\n`
-}
-
-const order = ({ part }: Report): number => (partNames as readonly string[]).indexOf(part)
-
-const head = `# Benchmarks
-
-Made by \`npm run docs\` from the results in \`test/bench/results\`. \`npm run package\` and then \`npm run bench\` measure all of
-it anew, as root, with the etcd of a Debian release that is fetched for it, on a machine with some 24 GiB of memory and
-cgroup v1's blkio controller, which the disks of the members take; each part tells its own command.
-Figures are medians, with the range of all repetitions in parentheses. Tools that are compared were measured in turns, in
-the same run. Databases hold objects as kube-apiserver stores them, made by \`test/bench/objects.ts\`: some 0.6 of the file
-is in use, and a file is up to 7 % smaller than its nominal size.`
-
-function sectionOf(report: Report, pictures: string): string {
-  const { machine, parameters } = report
-  const gib = (bytes: number) => `${Math.round(bytes / 2 ** 30)} GiB`
-  const on = [
-    `${machine.cpu}, ${machine.cores} cores, ${gib(machine.memoryBytes)}, ${machine.disk}, Linux ${machine.kernel}`,
-    `${machine.program} on Node ${machine.node}, etcd ${machine.etcd}, xz ${machine.xz}`,
-    `load ${machine.load} before`,
-    `commit ${machine.commit}`,
-    `${report.takenAt.slice(0, 10)}, ${Math.round(report.tookMs / 60_000)} min`,
+/** BENCHMARKS.md: what the results come to. `folder`: where they are, with their plots and with all of their tables. */
+export function documentOf(reports: readonly Report[], folder: string): string {
+  const machines = [...new Set(reports.map(({ machine }) => machineText(machine)))]
+  const head = [
+    '# Benchmarks',
+    `What this tool costs a cluster and a machine, beside what people use today. Figures are medians, with the range of all repetitions in parentheses; databases hold objects as kube-apiserver stores them (\`test/bench/objects.ts\`), some 0.6 of the file is in use. Each part below is one run by the command under it, and only what stands in the same part can be compared: between parts the machine was up to 1.5 times faster or slower. All tables, with how each was measured, are in [${folder}/README.md](${folder}/README.md).`,
+    `Measured on ${machines.join('; and on ')}.`,
+    'ahrtr/etcd-defrag, whose figures of 0.13 s and 0.49 s some aims are from, was not measured in these runs; `npm run bench -- own --peer PROGRAM` does it.',
   ]
+  const sections = digests.flatMap(digest => {
+    const own = inOrder(reports.filter(({ part }) => (digest.parts as readonly string[]).includes(part)))
+    return own.length < digest.parts.length ? [] : [sectionOf(digest, own, reports, folder)]
+  })
+  return `${[...head, tableMarkdown(aimsTable(reports)), ...sections].join('\n\n')}\n`
+}
+
+function sectionOf(
+  { title, say, tables, after }: Digest,
+  own: readonly Report[],
+  all: readonly Report[],
+  folder: string,
+): string {
+  const told = (part: PartName, row: string, column: string): string => {
+    const cell = cellAt(all, part, row, column)
+    if (cell === undefined || typeof cell === 'string')
+      throw new Error(`BENCHMARKS.md tells of ${column} of ${row} in ${part}, which no result has`)
+    return medianText(cell)
+  }
   return [
-    `## ${report.title}`,
-    report.about,
-    `\`${report.command}\`: ${on.join('; ')}; ${Object.entries(parameters)
-      .map(([name, value]) => `${name} ${name === 'size' ? sizeName(Number(value)) : value}`)
-      .join(', ')}.`,
-    ...report.tables.map(tableMarkdown),
-    ...report.plots.map(plot => `![${plot.title}](${join(pictures, `${plot.name}.svg`)})`),
-    ...(report.notes.length === 0 ? [] : [report.notes.map(note => `- ${note}`).join('\n')]),
+    `## ${title}`,
+    ...say(told),
+    ...tables.map(table => tableMarkdown(tableOf(table, own))),
+    ...own.flatMap(({ plots }) => plots.map(plot => `![${plot.title}](${join(folder, `${plot.name}.svg`)})`)),
+    ...after(told),
+    own.map(takenText).join('; '),
   ].join('\n\n')
+}
+
+/** Rows of one or more parts, with columns from whichever table of their part has them. */
+function tableOf({ title, of, rows: wanted, columns }: Shown, reports: readonly Report[]): Table {
+  const rows = Object.entries(of).flatMap(([part, prefix]) => {
+    const names = reports
+      .filter(report => report.part === part)
+      .flatMap(({ tables }) => tables)
+      .filter(table => table.columns.includes(columns[0]?.[1] ?? ''))
+      .flatMap(table => table.rows.map(([name]) => String(name)))
+    return names
+      .filter(name => wanted.test(name))
+      .map((name): Cell[] => [
+        prefix + name,
+        ...columns.map(([, column]) => cellAt(reports, part as PartName, name, column) ?? '-'),
+      ])
+  })
+  return { title, columns: ['', ...columns.map(([name]) => name)], rows }
 }

@@ -1,4 +1,29 @@
-import type { Figure, Report } from './report.js'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PartName } from './parts.js'
+import type { Cell, Figure, Report } from './report.js'
+
+/** The results in a folder, of all parts that were measured. */
+export async function reportsIn(folder: string): Promise<readonly Report[]> {
+  const files = (await readdir(folder)).filter(name => name.endsWith('.json'))
+  return Promise.all(
+    files.map(async name => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
+  )
+}
+
+/** The cell of a row in the first of a part's tables that has both. */
+export function cellAt(
+  reports: readonly Report[],
+  part: PartName,
+  row: string,
+  column: string,
+): Cell | undefined {
+  const tables = reports.filter(one => one.part === part).flatMap(one => one.tables)
+  return tables.flatMap(({ columns, rows }) => {
+    const i = columns.indexOf(column)
+    return i < 0 ? [] : rows.filter(([name]) => name === row).map(cells => cells[i])
+  })[0]
+}
 
 /** Cells of tables by the names of their part, their row and their column. */
 export type Place = Readonly<{ part: RegExp; row: RegExp; column: RegExp }>

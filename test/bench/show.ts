@@ -34,9 +34,17 @@ const shown: Readonly<Record<Unit, (value: number) => string>> = {
 export function figureText({ unit, values }: Figure): string {
   if (values.length === 0) return '-'
   const { median, min, max } = summaryOf(values)
-  const [middle, least, most] = [median, min, max].map(shown[unit])
-  return least === most ? String(middle) : `${middle} (${least} .. ${most})`
+  const [middle = '', least = '', most = ''] = [median, min, max].map(shown[unit])
+  if (least === most) return middle
+  const unitOf = (text: string) => text.replace(/^[-\d.]+/, '')
+  const isOne = unitOf(least) === unitOf(middle) && unitOf(most) === unitOf(middle)
+  const bare = (text: string) => (isOne ? text.slice(0, text.length - unitOf(text).length) : text)
+  return `${middle} (${bare(least)} .. ${bare(most)})`
 }
+
+/** The median alone. */
+export const medianText = ({ unit, values }: Figure): string =>
+  figureText({ unit, values: values.length === 0 ? [] : [summaryOf(values).median] })
 
 export const cellText = (cell: Cell): string => (typeof cell === 'string' ? cell : figureText(cell))
 

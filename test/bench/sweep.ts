@@ -7,7 +7,7 @@ import { type Context, MIB } from './part.js'
 
 /**
  * One way to compress: by the liblzma of the package, by the one that comes compiled from npm, or by this machine's xz.
- * `blockBytes` 0 leaves the size to liblzma, which takes three dictionaries' (lzma/container.h).
+ * `blockBytes` 0 is a single block.
  */
 export type Setting = Readonly<{
   by: 'bundled' | 'npm' | 'xz'
@@ -27,20 +27,24 @@ export const nameOf = ({ by, preset, threads, blockBytes }: Setting): string =>
   `${by === 'bundled' ? '' : `${by} `}-${preset} T${threads}${blockBytes === 0 ? '' : ` ${blockBytes / MIB} MiB`}`
 
 export function settingsOf({ isQuick, packaged }: Pick<Context, 'isQuick' | 'packaged'>): readonly Setting[] {
-  const presets = isQuick ? [1] : [0, 1, 2, 3, 4, 5, 6]
+  const presets = isQuick ? [1] : [0, 1, 2, 3, 4, 6]
   const threads = isQuick
     ? [1]
     : [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])]
-  const blocks = isQuick ? [0] : [0, 4]
+  const chosen = encoding()
+  const blocks = (preset: number) => (preset === chosen.preset && !isQuick ? [1, 4, 16] : [4])
   const bundled = presets.flatMap(preset =>
     threads.flatMap(count =>
-      blocks.map(mib => ({ by: 'bundled', preset, threads: count, blockBytes: mib * MIB }) as const),
+      blocks(preset).map(mib => ({ by: 'bundled', preset, threads: count, blockBytes: mib * MIB }) as const),
     ),
   )
+  // With one thread xz has another encoder, which makes a single block.
   const beside = presets.flatMap(preset =>
-    threads.map(count => ({ by: 'xz', preset, threads: count, blockBytes: 0 }) as const),
+    threads.map(
+      count => ({ by: 'xz', preset, threads: count, blockBytes: count === 1 ? 0 : 4 * MIB }) as const,
+    ),
   )
-  const { preset, threads: count, blockSize: blockBytes } = encoding()
+  const { preset, threads: count, blockSize: blockBytes } = chosen
   const npm = packaged === undefined ? [] : [{ by: 'npm', preset, threads: count, blockBytes } as const]
   return [...bundled, ...npm, ...beside]
 }
@@ -57,7 +61,7 @@ export async function compressed(
   const { by, preset, threads, blockBytes } = setting
   const command =
     by === 'xz'
-      ? ['sh', '-c', `exec xz -${preset} -T${threads} -c "$0" >"$1"`, file, target]
+      ? ['sh', '-c', `exec xz -${preset} -T${threads} --block-size=${blockBytes} -c "$0" >"$1"`, file, target]
       : [process.execPath, encode, file, target, String(preset), String(threads), String(blockBytes)]
   const [program = '', ...args] = [...as, ...command]
   const ended: Measured = await measured(program, args, { ...process.env, ...env })

@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { documentOf, reportsIn } from '../bench/document.js'
+import { detailsOf } from '../bench/details.js'
+import { documentOf } from '../bench/document.js'
+import { reportsIn } from '../bench/find.js'
 import { bashCompletion } from './completion/bash.js'
 import { fishCompletion } from './completion/fish.js'
 import { zshCompletion } from './completion/zsh.js'
@@ -19,6 +21,7 @@ const results = join(root, RESULTS)
 export const documents = {
   'README.md': async readme => withTables(readme, await reportsIn(results)),
   'BENCHMARKS.md': async () => documentOf(await reportsIn(results), RESULTS),
+  [`${RESULTS}/README.md`]: async () => detailsOf(await reportsIn(results)),
   'packaging/config.yaml': configExample,
   'packaging/man/etcd-defrag.8': manual,
   'packaging/man/etcd-defrag.yaml.5': fileManual,

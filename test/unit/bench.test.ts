@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { fieldsOf } from '../../src/protobuf.js'
+import { aimsTable } from '../bench/aims.js'
 import { parse } from '../bench/commandLine.js'
+import { detailsOf } from '../bench/details.js'
 import { documentOf } from '../bench/document.js'
 import { failuresOf, longestGap, mostAtOnce, type Operation, unionOf } from '../bench/gaps.js'
 import { type Kind, kinds, objectOf } from '../bench/objects.js'
@@ -108,6 +110,7 @@ describe('statistics', () => {
 describe('what is shown', () => {
   test('a figure is its median, and its range where there is one', () => {
     assert.equal(figureText({ unit: 'ms', values: [1234, 900, 15] }), '900 ms (15 ms .. 1.23 s)')
+    assert.equal(figureText({ unit: 'ms', values: [52.1, 41.1, 88.3] }), '52.1 ms (41.1 .. 88.3)')
     assert.equal(figureText({ unit: 'bytes', values: [3 * 2 ** 29] }), '1.5 GiB')
     assert.equal(figureText({ unit: 'ratio', values: [] }), '-')
     assert.equal(figureText({ unit: 'count', values: [0, 0] }), '0')
@@ -223,24 +226,27 @@ describe('what is shown', () => {
       columns: ['database', 'run'],
       rows: [['4 GiB', { unit: 'bytes', values: [100e6, 110e6, 201e6] } as const]],
     }
-    const text = documentOf(
-      [
-        report('scale'),
-        report('clients'),
-        { ...report('own'), tables: [own] },
-        { ...report('memory'), tables: [peaks] },
-      ],
-      'pictures',
+    const reports = [
+      report('scale'),
+      report('clients'),
+      { ...report('own'), tables: [own] },
+      { ...report('memory'), tables: [peaks] },
+    ]
+    const judged = tableMarkdown(aimsTable(reports))
+    const text = detailsOf(reports)
+    assert.throws(
+      () => documentOf(reports, '.'),
+      /tells of own of 256 MiB: etcd-defrag in own, which no result has/,
     )
-    assert.ok(text.includes('| time of a run that is not etcd’s | 450 ms | 460 ms | no |\n'))
-    assert.ok(text.includes('| the same, largest database by smallest | 1.1 × | 1.15 × | no |\n'))
-    assert.match(text, /\| peak of memory of a run, [^|]*\| 191 MiB \| 192 MiB at most \| no \|\n/)
+    assert.match(judged, /\| time of a run that is not etcd’s \| 450 ms \| 460 ms \| no: [^|]+\|\n/)
+    assert.match(judged, /\| the same, largest database by smallest \| 1.1 × \| 1.15 × \| no: [^|]+\|\n/)
+    assert.match(judged, /\| peak of memory of a run, [^|]*\| 191 MiB \| 192 MiB at most \| no \|\n/)
     assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
     assert.match(
       text,
-      /a CPU, 2 cores, 16 GiB, ext4 on \/dev\/vda, Linux 6; packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5.*commit c; 2026-01-02, 1 min/,
+      /`npm run bench`: commit c, 2026-01-02, 1 min, size 0 MiB, load 0 before; a CPU, 2 cores, 16 GiB, ext4 on \/dev\/vda, Linux 6, packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5\.\n/,
     )
-    assert.match(text, /!\[a < b & c\]\(pictures\/p\.svg\)/)
+    assert.match(text, /!\[a < b & c\]\(p\.svg\)/)
   })
 })
 

@@ -1,0 +1,194 @@
+import type { PartName } from './parts.js'
+
+/** The figure at a row and a column of a part, in words. */
+type Told = (part: PartName, row: string, column: string) => string
+
+export type Shown = Readonly<{
+  title: string
+  /** The parts that rows are from, and what stands before a row's name. */
+  of: Readonly<Partial<Record<PartName, string>>>
+  rows: RegExp
+  /** What a column is called here, and in the results. */
+  columns: readonly (readonly [string, string])[]
+}>
+
+/** A section of BENCHMARKS.md: what it says before its tables and after its plots. */
+export type Digest = Readonly<{
+  title: string
+  parts: readonly PartName[]
+  say: (told: Told) => readonly string[]
+  tables: readonly Shown[]
+  after: (told: Told) => readonly string[]
+}>
+
+const OURS = 'etcd-defrag'
+const same = (...names: readonly string[]) => names.map(name => [name, name] as const)
+
+export const digests: readonly Digest[] = [
+  {
+    title: 'What clients feel',
+    parts: ['clients', 'clients-slow', 'clients-outlasting'],
+    say: () => [
+      'Three members of 1 GiB under 350 operations a second, each on a disk in memory with a limit of its own. Whoever is bound to one member is not served while that one is being defragmented, by any tool: what counts is whether all others are. As long as a defragmentation is over within the 5 s that etcdctl waits, the script does as well as this tool. Where it takes longer, etcdctl and the script touch the next member while the first is still out, until none is left to serve.',
+    ],
+    tables: [
+      {
+        title: 'Writes through any member, and a client that fails over',
+        of: {
+          clients: '400 MB/s: ',
+          'clients-slow': '45 MB/s: ',
+          'clients-outlasting': '20 MB/s: ',
+        },
+        rows: /./,
+        columns: [
+          ['longest gap in writes', 'write gap, any member'],
+          ['members out at once', 'out at once'],
+          ['failing over: failed', 'failing over, failed'],
+          ['bound to a member: failed', 'failed'],
+          ['a gap beyond its defragmentation', 'most of a gap beyond its defragmentation'],
+          ['exit', 'exit'],
+        ],
+      },
+    ],
+    after: () => [
+      'At 20 MB/s a defragmentation outlasts every deadline. This tool is told there to wait 5 s for an answer as etcdctl does, to touch members that will be out for so long, and to wait for each to come back: `--defrag-timeout 5s --max-stall 1h --settle-timeout 20m`. On two cores that members, load and tool share, a defragmentation takes longer than it does alone, and what a backup costs the clients of its own node it costs here those of all three.',
+    ],
+  },
+  {
+    title: 'Time that is not etcd’s',
+    parts: ['own'],
+    say: told => [
+      `Wall time of a run with three members and no load, less the time in which one of them was being defragmented, less snapshot and compressing: ${told('own', `256 MiB: ${OURS}`, 'own')} at 256 MiB. Until the last member is defragmented it is ${told('own', `256 MiB: ${OURS}`, 'own, until the last')}, the proofs that each is ready before the next is touched included; etcdctl proves nothing, and the script sleeps for 5 s in all.`,
+    ],
+    tables: [
+      {
+        title: 'Wall time beyond the work, by size of the database',
+        of: { own: '' },
+        rows: /./,
+        columns: [
+          ['all of it', 'own'],
+          ['ours by theirs', 'own, ours by theirs'],
+          ['until the last is defragmented', 'own, until the last'],
+          ['wall', 'wall'],
+        ],
+      },
+      {
+        title: 'Where it goes',
+        of: { own: '' },
+        rows: /: etcd-defrag$/,
+        columns: [
+          ['starting', 'of own: starting'],
+          ...same('first look', 'between steps', 'MoveLeader', 'verifying', 'trimming', 'ending'),
+        ],
+      },
+    ],
+    after: () => [
+      'Starting is Node and reading the configuration; the first look goes on until both locks are held and all members are looked at once more; between steps three looks in a row prove a member ready; verifying is what is left of it once all is compressed; ending is the note in etcd, the locks given back and the report. It grows with the database by what is left to verify and by what is trimmed.',
+    ],
+  },
+  {
+    title: 'The snapshot',
+    parts: ['snapshot'],
+    say: told => [
+      `Ours is open for ${told('snapshot', 'ours by theirs, in pairs', 'open')} of etcdctl’s time, the running SHA-256, the walk through the database and the spool on disk included. The stream alone, its bytes thrown away as they come, takes ${told('snapshot', 'the stream alone by theirs, in pairs', 'open')}: what is left is etcd’s and grpc-js’s.`,
+    ],
+    tables: [
+      {
+        title: 'A snapshot of 1 GiB',
+        of: { snapshot: '' },
+        rows: /./,
+        columns: same('open', 'until it is a file', 'CPU per GiB', 'CPU of etcd per GiB'),
+      },
+    ],
+    after: () => [],
+  },
+  {
+    title: 'Compression',
+    parts: ['compression'],
+    say: told => [
+      `From a member to an archive, ours verified and synced by then, theirs neither: ${told('compression', 'etcdctl snapshot save, xz -f', 'wall, ours by theirs')} of the time of \`xz -f\`, ${told('compression', 'etcdctl snapshot save, xz -f -T0', 'wall, ours by theirs')} of \`xz -f -T0\`, for an archive ${told('compression', 'etcdctl snapshot save, xz -f', 'archive, ours by theirs')} as large. Beside xz at our own preset and threads it takes ${told('compression', 'etcdctl snapshot save, xz -f -1 -T0', 'wall, ours by theirs')}: decoding the archive again and walking the database keep the same two cores busy.`,
+    ],
+    tables: [
+      {
+        title: 'Snapshot to archive, 167 MiB in use',
+        of: { compression: '' },
+        rows: /^etcd/,
+        columns: [
+          ...same('wall', 'CPU', 'ratio', 'archive, ours by theirs'),
+          ['ratio a second, theirs by ours', 'ratio a second, theirs by ours'],
+        ],
+      },
+      {
+        title: 'Some of the settings on a snapshot of 42 MiB, each a program of its own',
+        of: { compression: '' },
+        rows: /^(-[0-6] T2.*|-1 T1.*|npm .*|xz -[0136] .*|starting alone.*)$/,
+        columns: same('wall', 'CPU', 'ratio', 'memory', 'on the front'),
+      },
+      {
+        title: 'Compressing beside a cluster under load, by how it is scheduled',
+        of: { compression: '' },
+        rows: /./,
+        columns: same('write, median', 'write, 99 of 100', 'write gap, any member'),
+      },
+    ],
+    after: told => [
+      `**The default: preset 1, two threads, blocks of 4 MiB.** Presets 1 to 3 differ by a hundredth in size and by two in time; the first to shrink more is 4, at more than twice the time and ${told('compression', '-4 T2 4 MiB', 'memory')} of memory. Preset 0 would take a quarter less for an archive a hundredth larger, of these data: its dictionary of 256 KiB looks back a quarter as far as that of 1 MiB, and how far apart revisions of an object lie is the cluster’s affair. Two threads nearly halve the time, more would be taken from etcd, and blocks of 4 MiB let \`xz -T0 -d\` have several too. A nice value alone does little, since Linux shares out processors by session first; a run makes its session nice, as in the last row but one.`,
+      `**The bundled liblzma.** lzma-native brings 5.2.3 and compiles it without optimisation, as its \`CFLAGS\` take the place of configure’s (\`npm\` in the table): ${told('compression', 'npm -1 T2 4 MiB', 'CPU')} of CPU against ${told('compression', '-1 T2 4 MiB', 'CPU')} as the packages compile it, with \`-O2\`. xz 5.4 takes less at presets 0 to 2, a part of which is Node’s start, and as much or more from 3 on.`,
+    ],
+  },
+  {
+    title: 'Memory',
+    parts: ['memory'],
+    say: () => [
+      'The most resident memory at once, of one member’s database. It grows by some 40 bytes for each page of 4 KiB, a hundredth of the database: to prove a database whole is to know of every page that it is used once.',
+    ],
+    tables: [
+      {
+        title: 'Peak of resident memory, by size of the database',
+        of: { memory: '' },
+        rows: /[MG]iB$/,
+        columns: same('in the archive', 'run', 'verify', 'restore'),
+      },
+      {
+        title: 'Run after run in one process',
+        of: { memory: '' },
+        rows: /./,
+        columns: same('resident memory after each'),
+      },
+    ],
+    after: () => [],
+  },
+  {
+    title: 'Start-up',
+    parts: ['startup'],
+    say: told => [
+      `A package is one script with V8’s code for it: \`status\` of three members takes ${told('startup', 'packaged status', 'time')}, ${told('startup', 'packaged status, compiled anew', 'time')} where V8 compiles it anew, and ${told('startup', 'built status', 'time')} from the files as they are built, module by module.`,
+    ],
+    tables: [
+      {
+        title: 'From start to end',
+        of: { startup: '' },
+        rows: /^(bare node|packaged|etcdctl)/,
+        columns: same('time'),
+      },
+      { title: 'The packages', of: { startup: '' }, rows: /\.(rpm|deb)$/, columns: same('size') },
+    ],
+    after: () => [],
+  },
+  {
+    title: 'A defragmentation beside a plain copy',
+    parts: ['limit'],
+    say: () => [
+      'What a member is out for is its disk’s time and etcd’s: `dd bs=1M conv=fsync` of the database that came of it, on the same disk, takes as long where the disk is slow. etcd reads every key, builds the tree anew and commits it after every 10,000 of them. No tool can make that shorter.',
+    ],
+    tables: [
+      {
+        title: 'A database of 1 GiB',
+        of: { limit: '' },
+        rows: /./,
+        columns: same('defragmentation', 'copy', 'defragmentation by copy'),
+      },
+    ],
+    after: () => [],
+  },
+]
