@@ -1,6 +1,6 @@
 import type { Fault } from '../model/fault.js'
 import type { ClusterView, MemberId, Reachable } from '../model/member.js'
-import type { Progress, RecordOf, StepKind, StepOf } from '../model/step.js'
+import type { Progress, RecordOf, Size, StepKind, StepOf } from '../model/step.js'
 import { find, isReachable, processStartOf, voters } from './cluster.js'
 
 export const recordsOf = <K extends StepKind>(progress: Progress, kind: K): readonly RecordOf<K>[] =>
@@ -26,12 +26,23 @@ export function failedDefragment(view: ClusterView, progress: Progress): Fault |
   return undefined
 }
 
+/** Whether it is over hangs on whether the member has started anew, and that cannot be told just now. */
+export function isUntold(view: ClusterView, { step, outcome }: RecordOf<'defragment'>): boolean {
+  const now = find(view, step.member.id)
+  if (outcome.kind !== 'unanswered' || now === undefined || !isReachable(now)) return false
+  const { processStart, size } = step
+  const isTold = processStart === undefined || processStartOf(now) !== undefined
+  return !isTold && isCompact(size) && now.status.dbSize >= size.dbSize
+}
+
 /** The file is smaller than it was; or it had nothing to give back, and the member is known not to have started anew since. */
 function isOver(view: ClusterView, { member, size, processStart }: StepOf<'defragment'>): boolean {
-  const { dbSize, dbSizeInUse } = size
   const now = find(view, member.id)
   if (now === undefined || !isReachable(now)) return false
-  if (now.status.dbSize < dbSize) return true
+  if (now.status.dbSize < size.dbSize) return true
   const isSameProcess = processStart !== undefined && processStartOf(now) === processStart
-  return dbSize - dbSizeInUse < dbSize / 10 && isSameProcess
+  return isCompact(size) && isSameProcess
 }
+
+/** A defragmentation would hardly make it smaller. */
+const isCompact = ({ dbSize, dbSizeInUse }: Size): boolean => dbSize - dbSizeInUse < dbSize / 10

@@ -3,12 +3,17 @@ import { type ClusterView, labelOf, type Member } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import type { Circumstances, Decision, Progress } from '../model/step.js'
 import { complaintsOf, find, isReachable, lagOf } from './cluster.js'
-import { pendingMembers, recordsOf } from './progress.js'
+import { isUntold, pendingMembers, recordsOf } from './progress.js'
 
 /** Every member this run has touched must be back before anything else is touched. */
 export function settled(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
-  for (const { step } of recordsOf(progress, 'defragment')) {
-    const problem = notBack(view, step.member, step.proof, policy)
+  for (const record of recordsOf(progress, 'defragment')) {
+    const { member, proof } = record.step
+    const problem =
+      notBack(view, member, proof, policy) ??
+      (isUntold(view, record)
+        ? `member ${labelOf(member)} does not say whether it has started anew: its metrics cannot be read`
+        : undefined)
     if (problem !== undefined) return waitFor(progress, policy, 'settled', problem)
   }
   return undefined

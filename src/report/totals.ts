@@ -13,7 +13,10 @@ export function sizesOf({ kind, step, outcome }: StepRecord, { after }: RunRepor
   const { member, size: before } = step
   if (outcome.kind === 'done') return { member, ...outcome.result }
   const last = after?.members.find(one => one.member.id === member.id)
-  if (outcome.kind !== 'unanswered' || last?.kind !== 'reachable') return undefined
+  const isInDoubt =
+    outcome.kind === 'unanswered' ||
+    (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
+  if (!isInDoubt || last?.kind !== 'reachable') return undefined
   return last.status.dbSize < before.dbSize ? { member, before, after: last.status } : undefined
 }
 

@@ -123,12 +123,13 @@ export class Witness implements AsyncDisposable {
 
   async #sizes(): Promise<readonly Incident[]> {
     const up = this.#cluster.members.filter(m => m.process !== undefined)
-    return Promise.all(
+    const sizes = await Promise.all(
       up.map(async member => {
         const dbSize = await this.#cluster.metric(member, 'etcd_mvcc_db_total_size_in_bytes')
-        return { at: Date.now(), member: member.name, what: 'holds', dbSize }
+        return { at: Date.now(), member: member.name, what: 'holds', dbSize } as const
       }),
     )
+    return sizes.filter(({ dbSize }) => dbSize > 0) // a metric that is not there counts 0
   }
 
   /** The log is the witness; etcd's own counters must agree with it. */

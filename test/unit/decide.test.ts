@@ -229,9 +229,16 @@ describe('the next step', () => {
       'snapshot m1',
     ],
     [
-      '... or nobody can tell',
+      '... and is waited for where that cannot be told just now',
       cluster({ m2: { metrics: { kind: 'unknown', because: 'no answer' } } }),
       [compact],
+      {},
+      'wait',
+    ],
+    [
+      '... and counts for nothing where it never could be',
+      cluster({ m2: { metrics: { kind: 'unknown', because: 'no answer' } } }),
+      [{ ...compact, step: { ...compact.step, processStart: undefined } }],
       {},
       'snapshot m1',
     ],

@@ -170,8 +170,11 @@ export class EtcdCluster implements Etcd {
   /** Over when the member follows: etcd itself looks only every tick, of 100 ms (server/etcdserver/server.go, `moveLeader`). */
   async moveLeader(from: Member, to: MemberId): Promise<void> {
     const payload = { targetID: decimalOf(to) }
-    await this.#once('MoveLeader', from, url => {
+    await this.#once('MoveLeader', from, async url => {
       const at = this.#at(url)
+      const leader = idOf((await at.status()).leader)
+      // Somebody else's move to the same member would be taken for ours.
+      if (leader !== from.id) throw new CallError('it does not lead any more', { mayHaveRun: false })
       const call = at.call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS })
       return orAsSoonAs(call, async () => idOf((await at.status()).leader) === to)
     })
