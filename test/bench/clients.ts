@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { databaseOf } from './database.js'
 import { now } from './measured.js'
@@ -11,7 +12,7 @@ import { exits, smaller, type Trial, trialOf } from './trial.js'
 type Disk = Readonly<{ name: string; bytesPerSecond: number; outlasting: boolean }>
 
 const ABOUT =
-  'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database; they and each tool in a session of its own, as systemd starts them. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. etcdctl, and with it the script, waits 5 s for a defragmentation, as it does unless it is told otherwise: it is measured told so too; this tool waits for 10 min. `no tool` is the load alone, for as long as this tool’s run before it took.'
+  'Three members with mutual TLS, each on an ext4 of its own in memory with a write limit of its own, all from copies of one database; they and each tool in a session of its own, as systemd starts them. An open-loop load of 350 operations a second: a writer and a linearizable reader bound to each member with a deadline of 2 s, and a writer that turns to the next member after 0.2 s. A gap is the longest time without an acknowledged write, from the tool’s start until the tool and the last member were done, and 1.5 s more. etcdctl, and with it the script, waits 5 s for a defragmentation, as it does unless it is told otherwise: it is measured told so too. `no tool` is the load alone, for as long as this tool’s run before it took.'
 
 /** What clients feel where members write to such a disk. */
 const on = (disk: Disk, more = ''): Part => ({
@@ -42,7 +43,7 @@ export const clients = on({ name: 'normal disk, 400 MB/s', bytesPerSecond: SPEED
 export const clientsSlow = on({ name: 'slow disk, 45 MB/s', bytesPerSecond: SPEED.slow, outlasting: false })
 export const clientsOutlasting = on(
   // 0.6 GiB take 32 s: longer than etcdctl's 5 s and than the 30 s of others.
-  { name: 'disk of 20 MB/s that outlasts every deadline', bytesPerSecond: 20e6, outlasting: true },
+  { name: 'disk of 20 MB/s, longer than deadlines of 5 and 30 s', bytesPerSecond: 20e6, outlasting: true },
   ' This tool is told to wait 5 s as well, so that its deadline is outlasted like the others’, 20 min for a member to come back, and to touch members that will be out for longer than it lets them be by itself (`--defrag-timeout 5s --settle-timeout 20m --max-stall 1h`).',
 )
 
@@ -60,9 +61,9 @@ function findingsOf(trials: readonly Trial[], bytesPerSecond: number): Findings 
       'Failed operations are those of the clients that are bound to a member: it answers nothing while it is being defragmented, and what has waited for 2 s has failed. Their share is of the operations that were due between the start of the first defragmentation and the end of the last, pauses between them included.',
       'A client that fails over notices after 0.2 s that a member is out: its gap is not below that where it had been with one.',
       '`out at once` is how many members were being defragmented at the same time, by their logs; `members smaller`, how many files were smaller than before. The script ends with 0 whatever happened.',
-      '`it was during` is what went on at the members in the longest gap: a change of leader if there was one in it, else a defragmentation, else the rest, which is the backup and the time between. Gaps until the last member is defragmented and after it are told apart, since only some of the tools make a backup.',
-      'The generator has real-time priority; by how much it was late at the worst is what the machine itself adds to a gap.',
-      'A defragmentation takes longer than alone (see the one beside a plain copy): all that goes on shares two cores.',
+      '`it was during` is what went on at the members in the longest gap: a change of leader if there was one in it, else a defragmentation, else the rest, which is the backup and the time between. Gaps until the last member is defragmented and after it are told apart, since only some of the tools make a backup; what lies across that moment is cut there in two.',
+      'The generator has real-time priority; by how much it was late at the worst is the most that the machine itself adds to a gap.',
+      `Members, load and tool share ${availableParallelism()} cores: a defragmentation may take longer than alone (see the one beside a plain copy).`,
       'Disks in memory have no time of their own for a sync, and reads are not limited. Archives are written to the machine’s disk, not to the members’.',
     ],
     trials,

@@ -21,7 +21,14 @@ const EVERY_MS = 20
 /** Of proc(5)'s times; Linux has it so on all machines that etcd knows. */
 const MS_PER_TICK = 10
 
-export const now = (): number => performance.timeOrigin + performance.now()
+let origin = performance.timeOrigin
+/** Ms since the epoch: what the clock said when it was last asked, and steadily on from there, however it is set. */
+export const now = (): number => origin + performance.now()
+
+/** Asks the clock, as members' logs and programs that are started from now on do. */
+export function setNow(): void {
+  origin = Date.now() - performance.now()
+}
 
 /** User and system time of a process, ms; undefined once it has ended. */
 export async function cpuOf(pid: number): Promise<number | undefined> {

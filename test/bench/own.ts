@@ -16,6 +16,13 @@ export const ownMs = ({ wallMs, defragmentingMs, spans }: Trial): number =>
 export const untilLastOwnMs = ({ untilLastMs, defragmentingMs }: Trial): number =>
   untilLastMs - defragmentingMs
 
+/** Of own time, what none of its spans has. */
+const restMs = (trial: Trial): number => {
+  const { startMs, firstLookMs, betweenMs, moveLeaderMs, verifyMs, trimMs, endMs } = trial.spans
+  const named = [startMs, firstLookMs, betweenMs, moveLeaderMs, verifyMs, trimMs, endMs]
+  return named.reduce((left: number, span) => left - (span ?? 0), ownMs(trial))
+}
+
 export const own: Part = {
   title: 'Time that is not etcd’s',
   about:
@@ -70,7 +77,7 @@ export const own: Part = {
         },
       ],
       notes: [
-        'etcd answers MoveLeader at its next heartbeat, 0.1 s later; what counts is that the ex-leader follows, which it says itself some milliseconds after the call. Of own time, starting is until the program has read its configuration; the first look goes on until the first step, with both locks; between steps are the looks that prove each member ready. Verifying is what is left of it once all is compressed: as long as both go on it counts as compressing, and both are as this tool tells them. Ending is from the last step to the end of the process: the note in etcd, the locks given back, the report.',
+        'etcd answers MoveLeader at its next heartbeat, 0.1 s later; what counts is that the ex-leader follows, which it says itself some milliseconds after the call. Of own time, starting is until the program has read its configuration; the first look goes on until the first step, with both locks; between steps are the looks that prove each member ready. Verifying is what is left of it once all is compressed: as long as both go on it counts as compressing, and both are as this tool tells them. Ending is from the last step to the end of the process: the note in etcd, the locks given back, the report. The rest is in steps: of a Defragment what its member’s log has not, of a backup the checks before it and putting it in place.',
         'The script proves no member ready before it goes on, and waits 5 s in two fixed sleeps; its snapshot is not verified, and it ends with 0 whatever happened. etcdctl makes no backup: its own time is all but the defragmentations.',
         'Larger databases are in the part on scale, under load and for this tool alone: the script’s xz takes two minutes for each GiB.',
         ...(refused === undefined ? [] : [`Without limits of their own for the disks: ${refused}.`]),
@@ -87,7 +94,16 @@ const table = (rows: readonly Row[]): Table => ({
     'own',
     'own, ours by theirs',
     'own, until the last',
-    ...['of own: starting', 'first look', 'between steps', 'MoveLeader', 'verifying', 'trimming', 'ending'],
+    ...[
+      'of own: starting',
+      'first look',
+      'between steps',
+      'MoveLeader',
+      'verifying',
+      'trimming',
+      'ending',
+      'the rest',
+    ],
     ...['wall', 'defragmenting', 'snapshot', 'compressing', 'members smaller', 'exit'],
   ],
   rows: rows.map(({ size, tool, trials }): Cell[] => [
@@ -110,6 +126,7 @@ const table = (rows: readonly Row[]): Table => ({
     ms(trials.map(({ spans }) => spans.verifyMs)),
     ms(trials.map(({ spans }) => spans.trimMs)),
     ms(trials.flatMap(({ spans }) => spans.endMs ?? [])),
+    ms(tool.isOurs ? trials.map(restMs) : []),
     ms(trials.map(({ wallMs }) => wallMs)),
     ms(trials.map(({ defragmentingMs }) => defragmentingMs)),
     ms(trials.map(({ spans }) => spans.snapshotMs)),

@@ -4,7 +4,7 @@ import { limit } from './limit.js'
 import { memory } from './memory.js'
 import { own } from './own.js'
 import type { Part } from './part.js'
-import { scale } from './scale.js'
+import { scaleMembers, scaleSize } from './scale.js'
 import { snapshot } from './snapshot.js'
 import { startup } from './startup.js'
 
@@ -18,7 +18,8 @@ export const parts = {
   compression,
   memory,
   startup,
-  scale,
+  'scale-members': scaleMembers,
+  'scale-size': scaleSize,
   limit,
 } satisfies Record<string, Part>
 export type PartName = keyof typeof parts

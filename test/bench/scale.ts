@@ -4,17 +4,28 @@ import { memoryFor, noMemoryDisk, SPEED } from './memoryDisk.js'
 import { ownMs } from './own.js'
 import { besideMs, type Context, GIB, MIB, type Part, sizeName, sizesOf } from './part.js'
 import type { Plot } from './plot.js'
-import { bytes, type Cell, figure, ms, type Table } from './report.js'
+import { bytes, type Cell, type Findings, figure, ms, type Table } from './report.js'
 import { lineThrough, summaryOf } from './statistics.js'
 import { ourselves, stallingAt } from './tools.js'
 import { type Trial, trialOf } from './trial.js'
 
-type Row = Readonly<{ members: number; size: number; onDisksInMemory: boolean; trials: readonly Trial[] }>
+export type Row = Readonly<{
+  members: number
+  size: number
+  onDisksInMemory: boolean
+  trials: readonly Trial[]
+}>
 
-/** Of a trial, what grows with the cluster or with its data. */
-const measures: readonly Readonly<{ name: string; of: (trial: Trial) => number }>[] = [
+type Measure = Readonly<{ name: string; of: (trial: Trial) => number }>
+
+/** Of a trial, what is to stay as it is however large the cluster and its data are, ms. */
+const steady: readonly Measure[] = [
   { name: 'write gap, any member', of: ({ clients }) => clients?.gapMs ?? 0 },
   { name: 'own time', of: ownMs },
+]
+
+/** What grows with them, ms. */
+const growing: readonly Measure[] = [
   {
     name: 'a member’s defragmentation',
     of: ({ members }) => Math.max(...members.map(({ defragmentMs }) => defragmentMs)),
@@ -24,70 +35,68 @@ const measures: readonly Readonly<{ name: string; of: (trial: Trial) => number }
   { name: 'verify', of: ({ spans }) => spans.verifyMs },
   { name: 'whole run', of: ({ wallMs }) => wallMs },
 ]
+const measures = [...steady, ...growing]
+const cpu: Measure = { name: 'CPU', of: ({ cpuMs }) => cpuMs }
+const memory: Measure = { name: 'peak memory', of: ({ peakMemory }) => peakMemory / MIB }
 
-export const scale: Part = {
-  title: 'Scale',
-  about:
-    'This tool’s run under the load of the first part, by the number of members at half the size and by the size of the database with three members; disks in memory that write 400 MB/s each where they fit, one disk for all otherwise. Above 2 GiB with `--max-stall 1h`: by the pace of a slow disk a member would be out for longer than the default lets it. On paper: straight lines through the medians of what was measured on the same kind of disk.',
+const ABOUT =
+  'disks in memory that write 400 MB/s each where they fit, one disk for all otherwise. All members share this machine’s cores: beyond one member a core, that is what grows. CPU is that of this tool: what etcd uses to defragment and to send its snapshot is not in it.'
+
+export const scaleMembers: Part = {
+  title: 'Scale: members',
+  about: `This tool’s run under the load of the first part, by the number of members at half the size; ${ABOUT}`,
   refused: needsRoot,
   async measure(context) {
-    const { size, isQuick } = context
-    const byMembers: Row[] = []
-    for (const members of isQuick ? [1] : [1, 3, 5, 7])
-      byMembers.push(await rowOf(members, Math.round(size / 2), context))
-    const bySize: Row[] = []
-    for (const bytes of sizesOf(context)) {
-      const measured = byMembers.find(row => row.members === 3 && row.size === bytes)
-      bySize.push(measured ?? (await rowOf(3, bytes, context)))
-    }
+    const rows: Row[] = []
+    const size = Math.round(context.size / 2)
+    for (const members of context.isQuick ? [1] : [1, 3, 5, 7]) rows.push(await rowOf(members, size, context))
+    return byMembers(rows)
+  },
+}
+
+export const byMembers = (rows: readonly Row[]): Findings => ({
+  tables: [
+    tableOf(`By members, ${sizeName(rows[0]?.size ?? 0)}: medians (and ranges)`, 'members', rows, row =>
+      String(row.members),
+    ),
+  ],
+  plots: plotsOf('members', 'the number of members', 'members', rows, ({ members }) => members),
+  notes: [],
+  trials: trialsOf(rows),
+})
+
+export const scaleSize: Part = {
+  title: 'Scale: the size of the database',
+  about: `This tool’s run under the load of the first part, by the size of the database with three members; ${ABOUT} Above 2 GiB with \`--max-stall 1h\`: by the pace of a slow disk a member would be out for longer than the default lets it. On paper: straight lines through the medians of what was measured on the same kind of disk.`,
+  refused: needsRoot,
+  async measure(context) {
+    const rows: Row[] = []
+    for (const bytes of sizesOf(context)) rows.push(await rowOf(3, bytes, context))
+    const known = context.isQuick ? [] : alike(rows)
     return {
       tables: [
         tableOf(
-          `By members, ${sizeName(Math.round(size / 2))}: medians (and ranges)`,
-          byMembers,
-          ({ members }) => String(members),
-        ),
-        tableOf(
           'By size of the database, three members: medians (and ranges)',
-          bySize,
-          row => sizeName(row.size) + (row.onDisksInMemory ? '' : ', one disk for all'),
-          isQuick ? [] : [onPaper(alike(bySize), 8 * GIB)],
+          'database',
+          rows,
+          named,
+          known.length === 0 ? [] : [onPaper(known, 8 * GIB)],
         ),
-        fleetTable(bySize, isQuick ? [] : alike(bySize)),
+        fleetTable(rows, known),
       ],
-      plots: [
-        plotOf(
-          'scale-members',
-          'By the number of members',
-          'members',
-          'linear',
-          byMembers,
-          ({ members }) => members,
-        ),
-        plotOf(
-          'scale-size',
-          'By the size of the database',
-          'database, MiB',
-          'log',
-          alike(bySize),
-          row => row.size / MIB,
-        ),
-      ],
-      notes: [
-        'All members share this machine’s cores: beyond one member a core, that is what grows.',
-        'CPU is that of this tool: what etcd uses to defragment and to send its snapshot is not in it.',
-        ...(bySize.every(({ onDisksInMemory }) => onDisksInMemory)
-          ? []
-          : [
-              'Where the disks of three members do not fit into memory, they share one without limits; that size is in the table alone, not in the plot and not in what is reckoned from it.',
-            ]),
-      ],
-      trials: [...new Set([...byMembers, ...bySize])].flatMap(({ trials, ...row }) =>
-        trials.map(trial => ({ ...row, ...trial })),
-      ),
+      plots: plotsOf('size', 'the size of the database', 'database, MiB', alike(rows), row => row.size / MIB),
+      notes: rows.every(({ onDisksInMemory }) => onDisksInMemory)
+        ? []
+        : [
+            'Where the disks of three members do not fit into memory, they share one without limits; that size is not in the plots and not in what is reckoned for 8 GiB.',
+          ],
+      trials: trialsOf(rows),
     }
   },
 }
+
+const trialsOf = (rows: readonly Row[]): readonly unknown[] =>
+  rows.flatMap(({ trials, ...row }) => trials.map(trial => ({ ...row, ...trial })))
 
 async function rowOf(members: number, size: number, context: Context): Promise<Row> {
   const { suite, seed, repeat, program, say } = context
@@ -116,15 +125,17 @@ async function rowOf(members: number, size: number, context: Context): Promise<R
 
 const tableOf = (
   title: string,
+  first: string,
   rows: readonly Row[],
   name: (row: Row) => string,
   more: readonly Cell[][] = [],
 ): Table => ({
   title,
   columns: [
-    rows.every(({ members }) => members === 3) ? 'database' : 'members',
+    first,
     ...measures.map(measure => measure.name),
     'failing over, failed',
+    'out at once',
     'CPU',
     'peak memory',
   ],
@@ -135,6 +146,10 @@ const tableOf = (
       figure(
         'count',
         row.trials.map(({ clients }) => clients?.failoverFailed ?? 0),
+      ),
+      figure(
+        'count',
+        row.trials.map(({ mostOut }) => mostOut),
       ),
       ms(row.trials.map(({ cpuMs }) => cpuMs)),
       bytes(row.trials.map(({ peakMemory }) => peakMemory)),
@@ -162,10 +177,14 @@ const onPaper = (rows: readonly Row[], size: number): Cell[] => {
     `${sizeName(size)}, on paper from up to ${sizeName(Math.max(...rows.map(row => row.size)))}`,
     ...measures.map(({ of }) => ms([far(of)])),
     '-',
+    '-',
     ms([far(({ cpuMs }) => cpuMs)]),
     bytes([far(({ peakMemory }) => peakMemory)]),
   ]
 }
+
+const named = ({ size, onDisksInMemory }: Row): string =>
+  sizeName(size) + (onDisksInMemory ? '' : ', one disk for all')
 
 const FLEET = 500
 
@@ -191,7 +210,7 @@ const fleetTable = (rows: readonly Row[], known: readonly Row[]): Table => {
       'given back by all members',
     ],
     rows: [
-      ...rows.map(row => rowOf(sizeName(row.size), get => row.trials.map(get))),
+      ...rows.map(row => rowOf(named(row), get => row.trials.map(get))),
       ...(known.length === 0
         ? []
         : [rowOf(`${sizeName(8 * GIB)}, on paper`, get => [at(known, 8 * GIB)(get)])]),
@@ -199,24 +218,32 @@ const fleetTable = (rows: readonly Row[], known: readonly Row[]): Table => {
   }
 }
 
-const plotOf = (
+const plotsOf = (
   name: string,
-  title: string,
+  by: string,
   label: string,
-  scaleOfX: 'linear' | 'log',
   rows: readonly Row[],
   x: (row: Row) => number,
-): Plot => ({
-  name,
-  title,
-  x: { label, scale: scaleOfX },
-  y: { label: 'ms', scale: 'log' },
-  series: measures.map(measure => ({
-    name: measure.name,
-    isLine: true,
-    points: rows.map(row => {
-      const { median, min, max } = summaryOf(row.trials.map(measure.of))
-      return { x: x(row), y: median, low: min, high: max }
-    }),
-  })),
+): readonly Plot[] => {
+  const plot = (of: readonly Measure[], what: string, unit: string, scale: 'linear' | 'log'): Plot => ({
+    name: `scale-${name}-${what.replaceAll(' ', '-')}`,
+    title: `By ${by}: ${what}`,
+    x: { label, scale: name === 'size' ? 'log' : 'linear' },
+    y: { label: unit, scale },
+    series: of.map(measure => seriesOf(measure, rows, x)),
+  })
+  return [
+    plot(steady, 'what is to stay', 'ms', 'linear'),
+    plot([...growing, cpu], 'what grows', 'ms', 'log'),
+    plot([memory], 'memory', 'MiB', 'linear'),
+  ]
+}
+
+const seriesOf = (measure: Measure, rows: readonly Row[], x: (row: Row) => number) => ({
+  name: measure.name,
+  isLine: true,
+  points: rows.map(row => {
+    const { median, min, max } = summaryOf(row.trials.map(measure.of))
+    return { x: x(row), y: median, low: min, high: max }
+  }),
 })

@@ -6,7 +6,7 @@ import { type LabMember, programOf } from '../lab/cluster.js'
 import { jsonLine } from '../lab/timeline.js'
 import { Arena } from './arena.js'
 import { databaseOf } from './database.js'
-import { cpuOf, type Measured, measured, now } from './measured.js'
+import { cpuOf, type Measured, measured, now, setNow } from './measured.js'
 import { type Context, GIB, type Part, sizeName } from './part.js'
 import { bytes, type Cell, figure, ms } from './report.js'
 import { settle } from './settle.js'
@@ -85,7 +85,7 @@ const streamAlone = join(import.meta.dirname, 'streamAlone.js')
 export const snapshot: Part = {
   title: 'The snapshot',
   about:
-    'One member with mutual TLS and no load; the tools one after the other, each time from the same database. `open`: from `sending database snapshot to client` to `successfully sent` in the member’s log. Ours includes the running SHA-256, the walk through the database and the spool on disk; CPU is that of the process until the snapshot is a file, start-up included, and what etcd used in the meantime. `the stream alone` takes etcd’s blobs over the same gRPC with the same settings and lets go of them: what is between it and ours is what ours does with them, less than one round differs from the next.',
+    'One member with mutual TLS and no load; the tools one after the other, each time from the same database. `open`: from `sending database snapshot to client` to `successfully sent` in the member’s log. Ours includes the running SHA-256, the walk through the database and the spool on disk; CPU is that of the process until the snapshot is a file, start-up included, and what etcd used in the meantime. `the stream alone` takes etcd’s blobs over the same gRPC with the same settings and lets go of them.',
   async measure(context) {
     const { suite, size, seed, repeat, isQuick, say } = context
     const database = await databaseOf({ suite, bytes: size, seed }, say)
@@ -180,6 +180,7 @@ async function takenBy(taker: Taker, arena: Arena): Promise<Taken> {
   if (member === undefined || pid === undefined) throw new Error('no member')
   const file = join(arena.scratch, 'taken')
   await settle()
+  setNow()
   const before = (await cpuOf(pid)) ?? 0
   const watch = new CpuWatch(pid)
   const { ended, fileAt, bytes: taken } = await taker.take(arena, member, file)

@@ -14,7 +14,7 @@ import {
 } from './gaps.js'
 import { type Done, FAILS_OVER } from './load.js'
 import { Load } from './loaded.js'
-import { now } from './measured.js'
+import { now, setNow } from './measured.js'
 import type { Spans, Tool, Work } from './tools.js'
 
 /** What one tool did to one cluster, as etcd and its clients saw it; spans in ms. */
@@ -75,10 +75,7 @@ type Conditions = Readonly<{
   outlasting?: boolean
 }>
 
-/**
- * Members tell the time by the clock, spans are measured without it, and what is between the two as a trial begins is
- * taken off; more than that in mid-trial spoils it.
- */
+/** Members tell the time by the clock, spans are measured without it: more than that between the two spoils both. */
 const CLOCK_MS = 10
 
 /** One tool on a fresh cluster. */
@@ -91,8 +88,8 @@ export async function trialOf(
   const { cluster } = arena
   const leader = await cluster.leader()
   const sizes = await sizesOf(cluster)
-  const begunAt = Date.now()
-  const skew = begunAt - now()
+  setNow()
+  const begunAt = now()
   await using load = besideMs === undefined ? undefined : Load.on(cluster)
   await sleep(besideMs ?? 0)
   const work = await tool.work(arena, leader, outlasting)
@@ -104,10 +101,8 @@ export async function trialOf(
   await sleep(besideMs ?? 0)
   const done = await load?.end()
   const after = await sizesOf(cluster)
-  const incidents = (await incidentsIn(cluster))
-    .filter(({ at }) => at >= begunAt)
-    .map(incident => ({ ...incident, at: incident.at - skew }))
-  const setBy = Math.abs(Date.now() - now() - skew)
+  const incidents = (await incidentsIn(cluster)).filter(({ at }) => at >= begunAt)
+  const setBy = Math.abs(Date.now() - now())
   if (setBy > CLOCK_MS) throw new Error(`the clock was set by ${Math.round(setBy)} ms in mid-trial`)
   const whole = {
     from: work.measured.startedAt,

@@ -5,7 +5,7 @@ import { databaseOf } from './database.js'
 import { longestGap } from './gaps.js'
 import { FAILS_OVER } from './load.js'
 import { Load } from './loaded.js'
-import { now } from './measured.js'
+import { now, setNow } from './measured.js'
 import { type Context, MIB } from './part.js'
 import { inTurn } from './statistics.js'
 import { compressed } from './sweep.js'
@@ -44,6 +44,7 @@ export async function underLoad(file: string, context: Context): Promise<readonl
   let plainMs = 0 // in the first turn it is that way's first
   for (let n = 0; n < repeat; n++)
     for (const way of inTurn(ways, n)) {
+      setNow()
       const load = Load.on(arena.cluster)
       await sleep(1000) // its connections are made
       const from = now()

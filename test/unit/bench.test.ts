@@ -227,7 +227,7 @@ describe('what is shown', () => {
       rows: [['4 GiB', { unit: 'bytes', values: [100e6, 110e6, 201e6] } as const]],
     }
     const reports = [
-      report('scale'),
+      report('scale-size'),
       report('clients'),
       { ...report('own'), tables: [own] },
       { ...report('memory'), tables: [peaks] },
@@ -241,7 +241,7 @@ describe('what is shown', () => {
     assert.match(judged, /\| time of a run that is not etcd’s \| 450 ms \| 460 ms \| no: [^|]+\|\n/)
     assert.match(judged, /\| the same, largest database by smallest \| 1.1 × \| 1.15 × \| no: [^|]+\|\n/)
     assert.match(judged, /\| peak of memory of a run, [^|]*\| 191 MiB \| 192 MiB at most \| no \|\n/)
-    assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale'))
+    assert.ok(text.indexOf('## of clients') < text.indexOf('## of scale-size'))
     assert.match(
       text,
       /`npm run bench`: commit c, 2026-01-02, 1 min, size 0 MiB, load 0 before; a CPU, 2 cores, 16 GiB, ext4 on \/dev\/vda, Linux 6, packaged etcd-defrag 1 on Node 24, etcd 3\.5, xz 5\.\n/,
@@ -300,7 +300,7 @@ describe('what is read', () => {
 
   test('the command line: five repetitions at 1 GiB of all parts, and less when quick', () => {
     const whole = parse([])
-    assert.deepEqual([whole.context.size, whole.context.repeat, whole.names.length], [2 ** 30, 5, 10])
+    assert.deepEqual([whole.context.size, whole.context.repeat, whole.names.length], [2 ** 30, 5, 11])
     const quick = parse(['own', '--quick', '--size', '16MiB'])
     assert.deepEqual([quick.context.size, quick.context.repeat, quick.names], [2 ** 24, 1, ['own']])
     for (const wrong of [['onw'], ['--size', '1'], ['--repeat', '0'], ['--suite', 'bookworm']])
