@@ -5,6 +5,8 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { readConfigFile } from '../../src/config/file.js'
 import { optionNames, options } from '../../src/config/options.js'
+import { cellAt, reportsIn } from '../bench/find.js'
+import { medianText } from '../bench/show.js'
 import { configExample } from '../documents/configExample.js'
 import { eachDocument } from '../documents/index.js'
 import { manual } from '../documents/manual.js'
@@ -13,6 +15,18 @@ import { filled, newestRelease, root } from '../documents/sources.js'
 
 test('the documents say what the tables and the results of the bench say (else: npm run docs)', async () => {
   await eachDocument(async (file, is, shouldBe) => assert.equal(is, shouldBe, basename(file)))
+})
+
+test('results that are published are of the package, at a commit as it is, and of five times or more', async () => {
+  const reports = await reportsIn(join(root, 'test/bench/results'))
+  for (const { part, machine, parameters } of reports) {
+    assert.match(machine.commit, /^[0-9a-f]{12}$/, part)
+    assert.match(machine.program, /^packaged /, part)
+    assert.ok(Number(parameters['repeat']) >= 5, part)
+  }
+  const size = cellAt(reports, 'startup', 'etcd-defrag_0.1.0_amd64.deb', 'size')
+  assert.ok(typeof size === 'object')
+  assert.ok((await readFile(join(root, 'README.md'), 'utf8')).includes(`most of their ${medianText(size)}:`))
 })
 
 test('the shipped configuration file changes nothing, and every line of it can be switched on', async () => {

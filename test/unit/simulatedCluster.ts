@@ -42,6 +42,9 @@ type State = {
   /** Its file is small from then on. */
   smallFrom: number
   lag: bigint
+  /** Its file has nothing to give back. */
+  readonly isCompact: boolean
+  processStart: number
 }
 
 /** A made-up cluster that runs on a virtual clock and checks each call against what is true at that instant. */
@@ -86,6 +89,8 @@ export class SimulatedCluster implements Etcd {
       busyUntil: 0,
       smallFrom: Number.POSITIVE_INFINITY,
       lag: 0n,
+      isCompact: !scenario.noSpace && this.#random() < 0.3,
+      processStart: 0,
     }))
     const [first] = this.#states
     if (scenario.noSpace && first !== undefined) this.#alarmed.add(first.member.id)
@@ -205,7 +210,11 @@ export class SimulatedCluster implements Etcd {
     return {
       kind: 'reachable',
       member,
-      metrics: metrics({ quota: 50 }),
+      // In a bad moment they are not to be had.
+      metrics:
+        this.#random() < this.#scenario.churn
+          ? { kind: 'unknown', because: 'no answer' }
+          : metrics({ quota: 50, processStart: state.processStart }),
       endpoint: member.clientUrls[0] ?? '',
       read: member.learner
         ? { kind: 'notAsked', because: 'a learner' }
@@ -214,8 +223,8 @@ export class SimulatedCluster implements Etcd {
           : { kind: 'served', tookMs: 1 },
       status: {
         version: '3.5.16',
-        dbSize: this.isSmall(member.id) ? 10 : 100,
-        dbSizeInUse: 10,
+        dbSize: this.isSmall(member.id) && !state.isCompact ? 10 : 100,
+        dbSizeInUse: state.isCompact ? 95 : 10,
         quota: undefined,
         leader,
         raftTerm: this.#term,
@@ -239,13 +248,21 @@ export class SimulatedCluster implements Etcd {
       if (this.#random() < 0.2) state.lag = 5_000n // behind, and catches up later
       return
     }
-    const fault = Math.floor(this.#random() * 4)
+    const fault = Math.floor(this.#random() * 5)
     if (fault === 0) throw this.#failure('Defragment', member, 'etcdserver: permission denied', false)
     if (fault === 1) {
       // It crashes in the middle of it, and comes back as large as it was.
       state.busyFrom = this.now
       state.busyUntil = this.now + Math.floor(this.#random() * 20_000)
       throw this.#failure('Defragment', member, 'read ECONNRESET', true, false)
+    }
+    if (fault === 4) {
+      // Given up on, and the process ends in the middle of it: what comes back is another one with the file as it was.
+      this.now += takes
+      state.busyFrom = this.now
+      state.busyUntil = this.now + Math.floor(this.#random() * 20_000)
+      state.processStart = state.busyUntil
+      throw this.#failure('Defragment', member, 'no answer within 600 s', true)
     }
     // The call is over for us, the member goes on: past its deadline, or with a lost connection, where it may
     // also begin a moment later.
