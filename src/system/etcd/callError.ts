@@ -50,6 +50,12 @@ export class CallError extends Error {
   }
 }
 
+/** The words of a failed call; anything else is a bug of ours and is thrown on. */
+export function problemOf(error: unknown): string {
+  if (error instanceof CallError) return error.message
+  throw error
+}
+
 /**
  * Codes that only etcd itself answers with (etcd: api/v3rpc/rpctypes/error.go; UNKNOWN for what has none): whatever
  * it did, it is over. The others may come from a connection that broke or a deadline that passed meanwhile.

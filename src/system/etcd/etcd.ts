@@ -11,8 +11,9 @@ import {
 } from '../../model/member.js'
 import type { Etcd, SnapshotStream } from '../../model/world.js'
 import { decimalOf, idOf, type MemberListAnswer, memberOf, statusOf } from './answers.js'
-import { CallError, failing } from './callError.js'
+import { CallError, failing, problemOf } from './callError.js'
 import { Connection, type ConnectionSettings, HEALTH } from './connection.js'
+import { type Greeting, refused, refuseTwoClusters } from './greeting.js'
 import type { Method } from './methods.js'
 import { orAborted } from './orAborted.js'
 import { orAsSoonAs } from './orAsSoonAs.js'
@@ -27,12 +28,12 @@ export type EtcdSettings = ConnectionSettings &
 
 /** A member that is being defragmented does not answer, and the next one is asked before a lease runs out. */
 const ANYWHERE_TIMEOUT_MS = 2_000
+/** A status that was asked for no longer ago is of now. */
+const FRESH_STATUS_MS = 50
 const notSent = { mayHaveRun: false, timedOut: false }
 
 /** raft gives a transfer up after one election timeout, 1 s by default; the call itself would go on polling. */
 const MOVE_TIMEOUT_MS = 5_000
-
-type Greeting = Readonly<{ problem?: string; cluster?: string; isForeign: boolean }>
 
 /** The cluster behind `settings.endpoints`. Throws a `config` fault when the credentials do not fit together. */
 export class EtcdCluster implements Etcd {
@@ -60,7 +61,10 @@ export class EtcdCluster implements Etcd {
   async #observe(): Promise<ClusterView> {
     const { endpoints } = this.#settings
     const isFirst = this.#members.length === 0
-    const greeting = Promise.all(endpoints.map(url => this.#greet(url)))
+    // At one that answered, a look at its member tells who is there now.
+    const greeting = Promise.all(
+      endpoints.filter(url => !this.#isAnswering(url)).map(url => this.#greet(url)),
+    )
     // Nobody is known at the first look; later on, there is no need to wait for those that were seen to answer.
     if (isFirst) refuseTwoClusters(endpoints, await greeting)
     const asked = new Set([...endpoints, ...this.#members.flatMap(m => m.clientUrls)])
@@ -114,22 +118,23 @@ export class EtcdCluster implements Etcd {
     for (const url of urls) {
       try {
         const at = this.#at(url)
+        const askedAt = performance.now()
         const asked = at.status()
         // Connecting is no part of the time that a read takes.
         if (this.#answering.get(url) !== member.id || this.#out.has(url)) await asked
         const [answer, read] = await Promise.all([asked, this.#read(member, url)])
         const id = idOf(answer.header.member_id)
-        if (id !== member.id || idOf(answer.header.cluster_id) !== this.#clusterId) {
-          problems.push(
-            `${url}: another member answers there (${id} of cluster ${idOf(answer.header.cluster_id)})`,
-          )
+        const cluster = idOf(answer.header.cluster_id)
+        if (cluster === this.#clusterId) this.#answering.set(url, id)
+        if (id !== member.id || cluster !== this.#clusterId) {
+          problems.push(`${url}: another member answers there (${id} of cluster ${cluster})`)
           continue
         }
-        this.#answering.set(url, id)
         if (this.#out.delete(url)) at.metrics.forget() // what it said was before it was out
         const metrics = await at.metrics.read()
-        // Asked once more and last, since all before may have taken long and what is decided on must be of now.
-        const status = statusOf(await at.status())
+        // What is decided on must be of now, and all before may have taken long.
+        const isOld = performance.now() - askedAt > FRESH_STATUS_MS
+        const status = statusOf(isOld ? await at.status() : answer)
         return { kind: 'reachable', member, endpoint: url, status, read, metrics }
       } catch (error) {
         this.#out.add(url)
@@ -245,6 +250,10 @@ export class EtcdCluster implements Etcd {
     this.#connections.clear()
   }
 
+  #isAnswering(url: string): boolean {
+    return this.#answering.has(url) && !this.#out.has(url)
+  }
+
   /** Sends a call that is never repeated, to the URL where the member was last seen to answer. */
   async #once(call: string, member: Member, send: (url: string) => Promise<unknown>): Promise<void> {
     const url = this.#urlAnswering(member, call)
@@ -280,21 +289,7 @@ export class EtcdCluster implements Etcd {
   }
 }
 
-/** The words of a failed call; anything else is a bug of ours and is thrown on. */
-function problemOf(error: unknown): string {
-  if (error instanceof CallError) return error.message
-  throw error
-}
-
 function snapshotFailure(from: Member, url: string, error: unknown): Failure {
   const problem = `member ${labelOf(from)} at ${url}: ${problemOf(error)}`
   return new Failure({ kind: 'etcd', call: 'Snapshot', member: from.id, problem, ...notSent }, error)
 }
-
-function refuseTwoClusters(endpoints: readonly string[], greetings: readonly Greeting[]): void {
-  if (!greetings.some(({ isForeign }) => isForeign)) return
-  const clusters = greetings.map(({ cluster, problem }, i) => `${endpoints[i]} is of ${cluster ?? problem}`)
-  throw refused('oneCluster', `--endpoints names more than one cluster: ${clusters.join('; ')}`)
-}
-
-const refused = (check: string, problem: string) => new Failure({ kind: 'refused', check, problem })
