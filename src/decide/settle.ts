@@ -1,7 +1,7 @@
 import type { Fault } from '../model/fault.js'
 import { type ClusterView, labelOf, type Member } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Circumstances, Decision, Progress } from '../model/step.js'
+import { type Circumstances, type Decision, isInDoubt, type Progress } from '../model/step.js'
 import { complaintsOf, find, isReachable, lagOf } from './cluster.js'
 import { isUntold, pendingMembers, recordsOf } from './progress.js'
 
@@ -28,11 +28,8 @@ export function calmed(
 ): Decision | undefined {
   const last = progress.at(-1)
   if (last?.kind !== 'defragment' && last?.kind !== 'moveLeader') return undefined
-  const { outcome } = last
-  const isInDoubt =
-    outcome.kind === 'unanswered' ||
-    (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
-  if (calmLooks >= policy.calmLooks && calmMs >= (isInDoubt ? policy.calmAfterDoubtMs : 0)) return undefined
+  if (calmLooks >= policy.calmLooks && calmMs >= (isInDoubt(last.outcome) ? policy.calmAfterDoubtMs : 0))
+    return undefined
   return {
     ...waitFor(progress, policy, 'calm', 'leadership or health changes from look to look'),
     calming: true,

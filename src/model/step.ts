@@ -114,3 +114,8 @@ export type Circumstances = Readonly<{
 }>
 
 export type Reign = Readonly<{ leader: MemberId | undefined; term: bigint }>
+
+/** Whether etcd may still act on the call that the step was, or may have acted on it. */
+export const isInDoubt = (outcome: StepRecord['outcome']): boolean =>
+  outcome.kind === 'unanswered' ||
+  (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)

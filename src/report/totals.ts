@@ -1,22 +1,19 @@
 import type { Member } from '../model/member.js'
 import type { RunReport } from '../model/report.js'
-import type { Size, StepRecord } from '../model/step.js'
+import { isInDoubt, type Size, type StepRecord } from '../model/step.js'
 
 type Sizes = Readonly<{ member: Member; before: Size; after: Size | undefined }>
 
 /**
  * A member's file before a Defragment and after it; undefined for a step that was none, or that did nothing anybody has
- * seen. One without an answer is known by the last look, where the file is smaller.
+ * seen. One without an answer, or whose connection broke, is known by the last look, where the file is smaller.
  */
 export function sizesOf({ kind, step, outcome }: StepRecord, { after }: RunReport): Sizes | undefined {
   if (kind !== 'defragment') return undefined
   const { member, size: before } = step
   if (outcome.kind === 'done') return { member, ...outcome.result }
   const last = after?.members.find(one => one.member.id === member.id)
-  const isInDoubt =
-    outcome.kind === 'unanswered' ||
-    (outcome.kind === 'failed' && outcome.fault.kind === 'etcd' && outcome.fault.mayHaveRun)
-  if (!isInDoubt || last?.kind !== 'reachable') return undefined
+  if (!isInDoubt(outcome) || last?.kind !== 'reachable') return undefined
   return last.status.dbSize < before.dbSize ? { member, before, after: last.status } : undefined
 }
 
