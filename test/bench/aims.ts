@@ -125,21 +125,19 @@ const judgedBy = {
 
 /** What was aimed at beside what came of it, as far as it was measured. */
 export function aimsTable(reports: readonly Report[]): Table {
-  const rows = aims.flatMap(({ what, most, judged, why, ...place }) => {
+  const rows = aims.map(({ what, most, judged, why, ...place }) => {
     const columns = columnsAt(reports, place)
     const first = columns[0]?.[0]
-    if (first === undefined) return [[what, '', 'not measured', '-']]
+    if (first === undefined) return [what, '', 'not measured', '-']
     const worst = Math.max(...columns.map(figures => judgedBy[judged ?? 'median'](figures)))
     const unit = judged === 'last by first' ? 'ratio' : first.unit
     const text = (value: number) => figureText({ unit, values: [value] })
     const isEach = judged === 'each time'
     return [
-      [
-        what,
-        text(most),
-        text(worst) + (isEach ? ' at most' : ''),
-        worst <= most ? 'yes' : `no${why === undefined ? '' : `: ${why}`}`,
-      ],
+      what,
+      text(most),
+      text(worst) + (isEach ? ' at most' : ''),
+      worst <= most ? 'yes' : `no${why === undefined ? '' : `: ${why}`}`,
     ]
   })
   return {

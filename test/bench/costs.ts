@@ -1,64 +1,66 @@
-import { columnsAt } from './find.js'
+import { cellAt } from './find.js'
+import type { PartName } from './parts.js'
 import type { Report, Table } from './report.js'
 import { medianText } from './show.js'
 
 /** A row of the README's table: where the figure of each tool is; none for a tool that does nothing of the kind. */
-type Cost = Readonly<{ what: string; part: RegExp; column: RegExp; tools: readonly (RegExp | undefined)[] }>
+type Cost = Readonly<{
+  what: string
+  part: PartName
+  column: string
+  tools: readonly (string | undefined)[]
+}>
 
 const columns = ['', 'etcd-defrag', '`etcdctl defrag --cluster`', 'the script'] as const
-const three = [
-  /^(256 MiB: )?etcd-defrag$/,
-  /^(256 MiB: )?etcdctl defrag --cluster$/,
-  /^(256 MiB: )?shell script$/,
-] as const
-const gap = { column: /^write gap, any member$/, tools: three } as const
-const backup = [/^etcd-defrag backup create$/, undefined, /^etcdctl snapshot save, xz -f$/] as const
+const three = ['etcd-defrag', 'etcdctl defrag --cluster', 'shell script'] as const
+const gap = { column: 'write gap, any member', tools: three } as const
+const own = { part: 'own', tools: three.map(tool => `256 MiB: ${tool}`) } as const
+const backup = ['etcd-defrag backup create', undefined, 'etcdctl snapshot save, xz -f'] as const
 
 export const costs: readonly Cost[] = [
   {
     what: 'longest time without a write through any member, three of 1 GiB, disks of 400 MB/s',
-    part: /^clients$/,
+    part: 'clients',
     ...gap,
   },
-  { what: 'the same, slow disks of 45 MB/s', part: /^clients-slow$/, ...gap },
+  { what: 'the same, slow disks of 45 MB/s', part: 'clients-slow', ...gap },
   {
     what: 'the same, defragmentations of more than 30 s',
-    ...{ part: /^clients-outlasting$/, ...gap },
+    ...{ part: 'clients-outlasting', ...gap },
   },
   {
     what: 'members out at once, slow disks',
-    ...{ part: /^clients-slow$/, column: /^out at once$/, tools: three },
+    ...{ part: 'clients-slow', column: 'out at once', tools: three },
   },
   {
     what: 'operations that failed for a client that fails over, slow disks',
-    ...{ part: /^clients-slow$/, column: /^failing over, failed$/, tools: three },
+    ...{ part: 'clients-slow', column: 'failing over, failed', tools: three },
   },
   {
     what: 'time until the last of three members of 256 MiB is defragmented, beyond defragmenting',
-    ...{ part: /^own$/, column: /^own, until the last$/, tools: three },
+    column: 'own, until the last',
+    ...own,
   },
   {
     what: 'time of all of it beyond defragmenting, snapshot and compressing',
-    ...{ part: /^own$/, column: /^own$/, tools: three },
+    column: 'own',
+    ...own,
   },
   {
     what: 'from one member to an archive of the 167 MiB in use: `backup create`, verified and synced by then; `snapshot save` and `xz -f`, neither',
-    ...{ part: /^compression$/, column: /^wall$/, tools: backup },
+    ...{ part: 'compression', column: 'wall', tools: backup },
   },
   {
     what: 'how many times smaller that archive is',
-    ...{ part: /^compression$/, column: /^ratio$/, tools: backup },
+    ...{ part: 'compression', column: 'ratio', tools: backup },
   },
 ]
 
 /** What people use today beside this tool: medians. */
 export function costsTable(reports: readonly Report[]): Table {
-  const rows = costs.flatMap(({ what, part, column, tools }) => {
-    const cells = tools.map(row => {
-      const last = row === undefined ? undefined : columnsAt(reports, { part, row, column }).at(-1)?.at(-1)
-      return last === undefined ? '-' : medianText(last)
-    })
-    return [[what, ...cells]]
+  const rows = costs.map(({ what, part, column, tools }) => {
+    const cells = tools.map(row => (row === undefined ? undefined : cellAt(reports, part, row, column)))
+    return [what, ...cells.map(cell => (typeof cell === 'object' ? medianText(cell) : '-'))]
   })
   return { title: 'What it costs', columns, rows }
 }
