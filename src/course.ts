@@ -2,6 +2,7 @@ import { cautions } from './decide/cautions.js'
 import { stillNoSpace } from './decide/disarm.js'
 import { pacesOf } from './decide/forecast.js'
 import { leftAlone } from './decide/leftAlone.js'
+import { failedDefragment } from './decide/progress.js'
 import type { Hold } from './hold.js'
 import type { LastRun, Memory } from './model/coordination.js'
 import { describe, type Fault, faultOf } from './model/fault.js'
@@ -91,7 +92,7 @@ export function reportOf(
       ...(before === undefined || verdict.kind === 'skipped' ? [] : cautions(before, policy)),
       ...warnings,
       ...(hold === undefined ? [] : [...memory.problems, ...hold.warnings]),
-      ...warned(progress, verdict),
+      ...warned(after, progress, verdict),
       ...(policy.disarms || after === undefined ? [] : [stillNoSpace(after) ?? []].flat()),
       ...left,
     ],
@@ -99,7 +100,7 @@ export function reportOf(
 }
 
 /** What the steps have to say that does not decide the verdict. */
-const warned = (progress: Progress, verdict: Verdict): readonly string[] =>
+const warned = (after: ClusterView | undefined, progress: Progress, verdict: Verdict): readonly string[] =>
   progress.flatMap(({ outcome }) => {
     switch (outcome.kind) {
       case 'done':
@@ -110,8 +111,8 @@ const warned = (progress: Progress, verdict: Verdict): readonly string[] =>
       case 'failed': {
         const { fault } = outcome
         if (verdict.kind === 'failed' && verdict.fault === fault) return []
-        // The run went on, and it does so only where the member was ready again.
-        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered' && verdict.kind === 'completed'
+        const isOpen = after === undefined || failedDefragment(after, progress) === fault
+        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered' && !isOpen
         return [isBack ? `${fault.call}: ${fault.problem}; it was over later on` : describe(fault)]
       }
     }

@@ -57,6 +57,10 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   return report
 }
 
+/** Between one step and the next, whatever is waited for in turn. */
+const longestWaitMs = ({ pauseMs, minUptimeMs, settleTimeoutMs }: Policy): number =>
+  pauseMs + minUptimeMs + 3 * settleTimeoutMs
+
 /** Waits that nothing is wrong behind. */
 const isHarmless = (check: string): boolean =>
   check === 'pause' || check === 'justStarted' || check === 'calm'
@@ -75,6 +79,7 @@ async function follow(
   let changingSince: number | undefined
   let stepEndedAt = world.now()
   let waiting: { since: number; check: string; because: string } | undefined
+  let waitingSince: number | undefined // for whatever: a member that starts again and again changes from trouble to none
   for (;;) {
     signal.throwIfAborted()
     const lookedAt = world.now() // what is given up on is seen once more, though we were asleep until the time was over
@@ -105,7 +110,9 @@ async function follow(
       const since =
         waiting === undefined || isHarmless(waiting.check) !== isHarmless(check) ? world.now() : waiting.since
       waiting = { since, check, because }
-      if (lookedAt - waiting.since < decision.patienceMs) {
+      waitingSince ??= world.now()
+      changingSince = undefined
+      if (lookedAt - since < decision.patienceMs && lookedAt - waitingSince < longestWaitMs(policy)) {
         await world.sleep(pollMs(check, world.now() - stepEndedAt))
         continue
       }
@@ -120,20 +127,24 @@ async function follow(
       course.memory = hold.memory
       hold.lost.addEventListener('abort', onLost)
       if (hold.lost.aborted) onLost()
-      waiting = undefined
+      waiting = waitingSince = undefined
       continue // the last look may be older than the end of another run
     }
     await course.hold.confirm()
     signal.throwIfAborted()
     if (!(await isAsSeen(world, view))) {
       changingSince ??= world.now()
-      if (world.now() - changingSince < policy.settleTimeoutMs) continue
+      if (world.now() - changingSince < policy.settleTimeoutMs) {
+        await world.sleep(100)
+        continue
+      }
       const problem = 'members are no longer as they were seen a moment ago, each time they are looked at'
       const kind = course.progress.length === 0 ? 'refused' : 'stopped'
       return { kind: 'failed', fault: { kind, check: 'asSeen', problem } }
     }
+    signal.throwIfAborted() // a slow member may have kept us
     changingSince = undefined
-    waiting = undefined
+    waiting = waitingSince = undefined
     world.tell({ event: 'decided', action })
     course.step = action.step
     const record = await perform(action, { world, view, stop: signal })

@@ -48,8 +48,8 @@ export function decide(
 
 const rules: Readonly<Record<Policy['job'], readonly Rule[]>> = {
   nightly: [
-    checked,
-    settled,
+    orLastThings(checked),
+    orLastThings(settled),
     leadershipIsOurs,
     othersAtWork,
     calmed,
@@ -60,7 +60,35 @@ const rules: Readonly<Record<Policy['job'], readonly Rule[]>> = {
     trim,
   ],
   // A snapshot that a defragmentation overtakes holds its member up, so nobody may be at work here either.
-  backup: [checked, othersAtWork, backUp],
+  backup: [backedUp, checked, othersAtWork, backUp],
+}
+
+/** After the only step of a backup nothing can go wrong with it any more. */
+function backedUp(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Circumstances,
+): Decision | undefined {
+  if (recordsOf(progress, 'snapshot').length === 0) return undefined
+  return { kind: 'stop', verdict: verdictOf(view, progress, policy, circumstances) }
+}
+
+/**
+ * A member that does not come back keeps the run from all others; it is the night on which a backup is wanted most, and
+ * a local member that is well can give one.
+ */
+function orLastThings(rule: Rule): Rule {
+  return (view, progress, policy, circumstances) => {
+    const decision = rule(view, progress, policy, circumstances)
+    const local = find(view, view.local)
+    if (decision?.kind !== 'wait' || progress.length === 0) return decision
+    if (local === undefined || !isReachable(local) || local.read.kind !== 'served') return decision
+    if (view.members.some(member => isCorrupt(view, member))) return decision
+    if (leadershipIsOurs(view, progress, policy, circumstances) !== undefined) return decision
+    const last = backUp(view, progress, policy) ?? trim(view, progress, policy)
+    return last?.kind === 'do' ? { ...decision, otherwise: last } : decision
+  }
 }
 
 /** The preflight checks; once the run has begun, those that must hold before every step. */
@@ -71,7 +99,7 @@ function checked(view: ClusterView, progress: Progress, policy: Policy): Decisio
     if (check.only !== undefined && check.only !== policy.job) continue
     const problem = check.problem(view)
     if (problem === undefined) continue
-    if (begun) return waitFor(progress, policy, check.name, problem)
+    if (begun) return waitFor(view, progress, policy, check.name, problem)
     const verdict: Verdict =
       check.failing === 'skip'
         ? { kind: 'skipped', check: check.name, because: problem }
@@ -88,7 +116,7 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
   const lag = lagOf(view, local)
   if (lag > policy.maxLag) {
     const problem = `the local member ${labelOf(local.member)} is ${lag} raft entries behind (at most ${policy.maxLag}): its snapshot would be old`
-    return waitFor(progress, policy, 'localCaughtUp', problem)
+    return waitFor(view, progress, policy, 'localCaughtUp', problem)
   }
   return {
     kind: 'do',
@@ -96,9 +124,16 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
     because:
       policy.job === 'backup'
         ? 'asked for, and nothing else is'
-        : `the local member ${labelOf(local.member)} is now as small as it gets`,
+        : wasDefragmented(progress, local)
+          ? `the local member ${labelOf(local.member)} is now as small as it gets`
+          : `the local member ${labelOf(local.member)} is well`,
   }
 }
+
+const wasDefragmented = (progress: Progress, { member }: MemberView): boolean =>
+  recordsOf(progress, 'defragment').some(
+    ({ step, outcome }) => step.member.id === member.id && outcome.kind === 'done',
+  )
 
 /** A snapshot of damaged data is whole as a file, and worth less than the previous one. */
 const isCorrupt = (view: ClusterView, { member }: MemberView): boolean =>

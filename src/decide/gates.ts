@@ -25,14 +25,20 @@ export function notYet(
   const maxLag = needsStrictLag(status.version) ? STRICT_LAG : policy.maxLag
   // Without a leader nobody catches up, and nobody is sent a snapshot either.
   if (lag > maxLag && leaderOf(view) !== undefined)
-    return waitFor(progress, policy, 'caughtUp', `${who} is ${lag} raft entries behind (at most ${maxLag})`)
+    return waitFor(
+      view,
+      progress,
+      policy,
+      'caughtUp',
+      `${who} is ${lag} raft entries behind (at most ${maxLag})`,
+    )
   if (metrics.kind === 'unknown') return undefined
   if (metrics.isReceivingSnapshot)
-    return waitFor(progress, policy, 'caughtUp', `${who} is receiving a snapshot from the leader`)
+    return waitFor(view, progress, policy, 'caughtUp', `${who} is receiving a snapshot from the leader`)
   const missing = policy.minUptimeMs - (metrics.uptimeMs ?? Number.POSITIVE_INFINITY)
   if (missing <= 0) return undefined
   const started = `${who} started less than ${policy.minUptimeMs / 1000} s ago (--min-uptime)`
-  const wait = waitFor(progress, policy, 'justStarted', started)
+  const wait = waitFor(view, progress, policy, 'justStarted', started)
   return { ...wait, patienceMs: policy.minUptimeMs + policy.settleTimeoutMs }
 }
 
@@ -41,6 +47,7 @@ export function othersAtWork(view: ClusterView, progress: Progress, policy: Poli
   const busy = view.members.find(m => isBeingDefragmented(m.metrics))
   if (busy === undefined) return undefined
   return waitFor(
+    view,
     progress,
     policy,
     'othersAtWork',

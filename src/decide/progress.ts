@@ -19,9 +19,11 @@ export function pendingMembers(view: ClusterView, progress: Progress): readonly 
  * timed out and left the file as large as it was: no further member is defragmented after it.
  */
 export function failedDefragment(view: ClusterView, progress: Progress): Fault | undefined {
+  const touched = progress.filter(({ kind }) => kind === 'defragment' || kind === 'moveLeader')
   for (const { step, outcome } of recordsOf(progress, 'defragment')) {
     if (outcome.kind === 'failed') return outcome.fault
-    if (outcome.kind === 'unanswered' && !isOver(view, step)) return outcome.fault
+    const wentOn = touched.at(-1)?.step !== step // which a run does only after it was over
+    if (outcome.kind === 'unanswered' && !wentOn && !isOver(view, step)) return outcome.fault
   }
   return undefined
 }

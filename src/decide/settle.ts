@@ -3,7 +3,7 @@ import { type ClusterView, labelOf, type Member } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
 import { type Circumstances, type Decision, isInDoubt, type Progress } from '../model/step.js'
 import { complaintsOf, find, isReachable, lagOf } from './cluster.js'
-import { isUntold, pendingMembers, recordsOf } from './progress.js'
+import { failedDefragment, isUntold, pendingMembers, recordsOf } from './progress.js'
 
 /** Every member this run has touched must be back before anything else is touched. */
 export function settled(view: ClusterView, progress: Progress, policy: Policy): Decision | undefined {
@@ -14,14 +14,14 @@ export function settled(view: ClusterView, progress: Progress, policy: Policy): 
       (isUntold(view, record)
         ? `member ${labelOf(member)} does not say whether it has started anew: its metrics cannot be read`
         : undefined)
-    if (problem !== undefined) return waitFor(progress, policy, 'settled', problem)
+    if (problem !== undefined) return waitFor(view, progress, policy, 'settled', problem)
   }
   return undefined
 }
 
 /** After a step that touched a member, one good look is not enough; after a call without an answer, a few in a moment are not. */
 export function calmed(
-  _view: ClusterView,
+  view: ClusterView,
   progress: Progress,
   policy: Policy,
   { calmLooks, calmMs }: Circumstances,
@@ -31,7 +31,7 @@ export function calmed(
   if (calmLooks >= policy.calmLooks && calmMs >= (isInDoubt(last.outcome) ? policy.calmAfterDoubtMs : 0))
     return undefined
   return {
-    ...waitFor(progress, policy, 'calm', 'leadership or health changes from look to look'),
+    ...waitFor(view, progress, policy, 'calm', 'leadership or health changes from look to look'),
     calming: true,
   }
 }
@@ -47,7 +47,7 @@ export function paused(
   if (pendingMembers(view, progress).length === 0) return undefined
   const because = `${policy.pauseMs / 1000} s between one member and the next (--pause)`
   return {
-    ...waitFor(progress, policy, 'pause', because),
+    ...waitFor(view, progress, policy, 'pause', because),
     patienceMs: policy.pauseMs + policy.settleTimeoutMs,
   }
 }
@@ -69,17 +69,18 @@ function notBack(
   return lag > policy.maxLag ? `${who} is ${lag} raft entries behind (at most ${policy.maxLag})` : undefined
 }
 
-/** Nothing may be touched now. If time runs out, the step that led here is the one to name. */
+/** Nothing may be touched now. If time runs out, the call that led here is the one to name, if it may have. */
 export function waitFor(
+  view: ClusterView,
   progress: Progress,
   policy: Policy,
   check: string,
   problem: string,
 ): Extract<Decision, { kind: 'wait' }> {
-  const last = progress.at(-1)?.outcome
+  const last = progress.at(-1)
   const kind = progress.length === 0 ? 'refused' : 'stopped'
-  const fault: Fault =
-    last?.kind === 'unanswered' || last?.kind === 'failed' ? last.fault : { kind, check, problem }
+  const moved = last?.kind === 'moveLeader' && 'fault' in last.outcome ? last.outcome.fault : undefined
+  const fault: Fault = failedDefragment(view, progress) ?? moved ?? { kind, check, problem }
   return {
     kind: 'wait',
     check,

@@ -77,7 +77,7 @@ async function tryLock(file: string, waitMs: number, signal: AbortSignal): Promi
       await letGo()
       return 'outdated'
     }
-    await writeFile(file, `${await readlink('/proc/self')}\n`)
+    await writeFile(file, `${await readlink('/proc/self')}\n`).catch(() => {}) // for people; it is held without it
     const lost = new AbortController()
     let isReleased = false
     void ended.then(() => {

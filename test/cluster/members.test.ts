@@ -6,6 +6,10 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { AlarmAction, AlarmType } from 'etcd3'
+import { moveLeader } from '../../src/act/moveLeader.js'
+import type { World } from '../../src/model/world.js'
+import { EtcdCluster } from '../../src/system/etcd/etcd.js'
+import { loadTls } from '../../src/system/etcd/tls.js'
 import { Cluster, until } from '../lab/cluster.js'
 import { documentOf, etcdDefrag, start } from '../lab/command.js'
 import { clientOf, fragment } from '../lab/fill.js'
@@ -14,6 +18,34 @@ import { restore } from '../lab/restore.js'
 
 const run = promisify(execFile)
 const kinds = (report: { steps: { step: string }[] }) => report.steps.map(step => step.step)
+
+test('leadership that moved since the last look is nothing against the candidate: etcd is not asked, none is left out', async () => {
+  await using cluster = await Cluster.start({ tls: false })
+  const [member] = await cluster.followers()
+  const none = { cacert: undefined, cert: undefined, key: undefined, serverName: undefined }
+  const etcd = new EtcdCluster({
+    endpoints: [(await cluster.leader()).clientUrl],
+    tls: await loadTls({ ...none, skipVerify: false }, name => name),
+    user: undefined,
+    dialTimeoutMs: 2_000,
+    commandTimeoutMs: 5_000,
+    defragTimeoutMs: 60_000,
+  })
+  try {
+    const view = await etcd.observe(new AbortController().signal)
+    const follower = view.members.find(({ member: { name } }) => name === member?.name)?.member
+    const other = view.members.find(one => one.member !== follower)?.member
+    assert.ok(follower !== undefined && other !== undefined)
+    const step = { kind: 'moveLeader', from: follower, candidates: [other] } as const
+    const world = { etcd, random: () => 0 } as unknown as World
+    const outcome = await moveLeader(step, { world, view, stop: new AbortController().signal })
+    assert.ok(outcome.kind === 'failed' && outcome.fault.kind === 'etcd')
+    assert.match(outcome.fault.problem, /it is not leader any more/)
+    assert.deepEqual([outcome.transferee, outcome.fault.mayHaveRun], [undefined, false])
+  } finally {
+    etcd.close()
+  }
+})
 
 describe('ways to a member', { timeout: 120_000 }, () => {
   test('its client URLs are tried in turn', async () => {

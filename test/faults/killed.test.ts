@@ -83,6 +83,19 @@ describe('a member that is killed (SIGKILL) and started again', { timeout: 600_0
     await scene.judge()
   })
 
+  test('after its defragmentation, for good: exit code 76, no further member, and a backup all the same', async () => {
+    await using scene = await Scene.set()
+    const running = scene.start(['--settle-timeout', '3s'])
+    await running.said(ends('defragment'))
+    const member = scene.at(running)
+    await scene.witness.kill(member)
+    const report = await scene.reportOf(running)
+    assert.deepEqual([report.exitCode, stepsOf(report)], [76, ['defragment done', 'snapshot done']])
+    assert.match(report.reason, new RegExp(member.name))
+    await scene.witness.restart(member)
+    await scene.judge()
+  })
+
   test('in the defragmentation of the ex-leader: exit code 76, and a backup of it once it is back', async () => {
     await using scene = await Scene.set(slow)
     const running = scene.start()

@@ -174,14 +174,14 @@ describe('the next step', () => {
       cluster({ m2: { leader: 'm2', term: 8n } }),
       [...followers, moved('m1', 'm2')],
       {},
-      'wait',
+      'wait, else snapshot m1',
     ],
     [
       '... also under --force-unhealthy, where no leader at all would not stop the run',
       cluster({ m1: { leader: undefined, term: 8n }, m2: { leader: undefined, term: 8n } }),
       [...followers, moved('m1', 'm2')],
       { forceUnhealthy: true },
-      'wait',
+      'wait, else snapshot m1',
     ],
     ['after the move, the ex-leader', toM2, [...followers, moved('m1', 'm2')], {}, 'defragment m1'],
     ['after the last member, the backup', toM2, all, {}, 'snapshot m1'],
@@ -196,16 +196,22 @@ describe('the next step', () => {
       cluster({ m2: down }),
       [defragmented('m2')],
       {},
-      'wait',
+      'wait, else snapshot m1',
     ],
     [
       '... nor under --force-unhealthy',
       cluster({ m2: down }),
       [defragmented('m2')],
       { forceUnhealthy: true },
-      'wait',
+      'wait, else snapshot m1',
     ],
-    ['... nor while it lags', cluster({ m2: { applied: 8_000n } }), [defragmented('m2')], {}, 'wait'],
+    [
+      '... nor while it lags',
+      cluster({ m2: { applied: 8_000n } }),
+      [defragmented('m2')],
+      {},
+      'wait, else snapshot m1',
+    ],
     [
       'an unanswered one that is back again, and smaller, is done',
       cluster({ m2: { dbSize: 100 } }),
@@ -233,7 +239,7 @@ describe('the next step', () => {
       cluster({ m2: { metrics: { kind: 'unknown', because: 'no answer' } } }),
       [compact],
       {},
-      'wait',
+      'wait, else snapshot m1',
     ],
     [
       '... and counts for nothing where it never could be',
@@ -251,10 +257,46 @@ describe('the next step', () => {
     ],
     [
       'leadership does not move to one that was not made smaller',
+      cluster({}, ['m1', 'm2']),
+      [defragmented('m2', 'unanswered')],
+      {},
+      'snapshot m1',
+    ],
+    [
+      'one that was over, or the run had not gone on after it, is done, though it has grown as large again',
       cluster(),
       [defragmented('m2', 'unanswered'), defragmented('m3')],
       {},
-      'snapshot m1',
+      'move m1 to m2|m3',
+    ],
+    [
+      'after a backup that was waited for in vain, the trim',
+      cluster({ m2: down }),
+      [defragmented('m2'), backedUp()],
+      {},
+      'wait, else trim',
+    ],
+    ['... and the end', cluster({ m2: down }), [defragmented('m2'), backedUp(), trimmed], {}, 'wait'],
+    [
+      'a local member that serves no read gives no backup while another is out',
+      cluster({ m1: { read: { kind: 'failed', problem: 'no answer', asksForUser: false } }, m2: down }),
+      [defragmented('m2')],
+      {},
+      'wait',
+    ],
+    [
+      '... nor any where a member has a CORRUPT alarm',
+      cluster({ m2: down, m3: { alarms: [{ member: idOf('m3'), kind: 'CORRUPT' }] } }),
+      [defragmented('m2')],
+      { forceUnhealthy: true },
+      'wait',
+    ],
+    [
+      'a backup alone is over once it is there, whatever happens then',
+      cluster({ m2: down }),
+      [backedUp()],
+      { job: 'backup' },
+      'completed',
     ],
     [
       'a CORRUPT local member is not backed up over the last good backup',
@@ -268,7 +310,7 @@ describe('the next step', () => {
       cluster({ m2: down }),
       [defragmented('m2', 'unanswered')],
       {},
-      'wait',
+      'wait, else snapshot m1',
     ],
     [
       'after a failed one none is defragmented, but a backup is taken',
@@ -284,7 +326,13 @@ describe('the next step', () => {
       {},
       'failed etcd',
     ],
-    ['a member that dies in mid-run is waited for', cluster({ m3: down }), [defragmented('m2')], {}, 'wait'],
+    [
+      'a member that dies in mid-run is waited for',
+      cluster({ m3: down }),
+      [defragmented('m2')],
+      {},
+      'wait, else snapshot m1',
+    ],
     [
       'a failed candidate is not tried again',
       cluster(),
@@ -415,7 +463,8 @@ describe('the next step', () => {
   })
 
   test('when waiting runs out, the unanswered call is what the run names, with exit code 76', () => {
-    const decision = decide(cluster({ m2: down }), [defragmented('m2', 'unanswered')], policy())
+    const progress = [defragmented('m2', 'unanswered'), backedUp(), trimmed]
+    const decision = decide(cluster({ m2: down }), progress, policy())
     assert.ok(decision.kind === 'wait' && decision.otherwise.kind === 'stop')
     const { verdict } = decision.otherwise
     assert.equal(verdict.kind === 'failed' && verdict.fault.kind, 'etcd')

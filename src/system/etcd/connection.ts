@@ -34,6 +34,8 @@ export const HEALTH = { key: Buffer.from('health'), limit: 1, keys_only: true }
 
 /** `once`: etcd may act on it however the call ends, so it is never sent a second time. */
 type CallKind = 'idempotent' | 'once'
+/** What a call answers, of its bytes and of what etcd3 makes of them. */
+type Decode<T> = (raw: Buffer, answer: object) => T
 
 /** Bytes: a snapshot takes a tenth longer with 1 MiB, and half as long again with HTTP/2's own 64 KiB. */
 export const FLOW_CONTROL_WINDOW = 4 * 1024 * 1024
@@ -93,22 +95,23 @@ export class Connection {
     {
       kind = 'idempotent',
       timeoutMs = this.#settings.commandTimeoutMs,
-    }: { kind?: CallKind; timeoutMs?: number } = {},
+      decode = (_, answer) => answer as T,
+    }: { kind?: CallKind; timeoutMs?: number; decode?: Decode<T> } = {},
   ): Promise<T> {
     try {
-      return await this.#unary<T>(method, payload, timeoutMs, await this.#metadata())
+      return await this.#unary(method, payload, timeoutMs, await this.#metadata(), decode)
     } catch (error) {
       if (!(error instanceof CallError) || !error.tokenExpired) throw error
       this.#token = undefined
       if (kind === 'once' || this.#settings.user === undefined) throw error
-      return this.#unary<T>(method, payload, timeoutMs, await this.#metadata())
+      return this.#unary(method, payload, timeoutMs, await this.#metadata(), decode)
     }
   }
 
   /** Status, with what etcd 3.6 adds to it. */
   async status(timeoutMs = this.#settings.commandTimeoutMs): Promise<StatusAnswer> {
-    const decode = (raw: Buffer, answer: object) => ({ ...answer, ...newInStatus(raw) }) as StatusAnswer
-    return this.#unary('status', {}, timeoutMs, await this.#metadata(), decode)
+    const decode: Decode<StatusAnswer> = (raw, answer) => ({ ...answer, ...newInStatus(raw) }) as StatusAnswer
+    return this.call('status', {}, { timeoutMs, decode })
   }
 
   /** One message to a method that streams both ways, and the first that comes back. */
@@ -168,8 +171,9 @@ export class Connection {
     const metadata = new Metadata()
     const { user, commandTimeoutMs } = this.#settings
     if (user === undefined) return metadata
-    this.#token ??= this.#unary<{ token: string }>('authenticate', user, commandTimeoutMs, metadata).then(
-      answer => answer.token,
+    const decode: Decode<string> = (_, answer) => (answer as { token: string }).token
+    this.#token ??= this.#unary('authenticate', user, commandTimeoutMs, metadata, decode).then(
+      token => token,
       error => {
         // As etcd's own client does (client/v3/client.go, getToken): a user is no hindrance while authentication is off.
         if (error instanceof CallError && error.message === 'authentication is not enabled') return undefined
@@ -196,7 +200,7 @@ export class Connection {
     payload: object,
     timeoutMs: number,
     metadata: Metadata,
-    decode: (raw: Buffer, answer: object) => T = (_, answer) => answer as T,
+    decode: Decode<T>,
   ): Promise<T> {
     const { dialTimeoutMs } = this.#settings
     const answer = await this.#etcd3.bare(method, client => {

@@ -179,7 +179,7 @@ export class EtcdCluster implements Etcd {
       const at = this.#at(url)
       const leader = idOf((await at.status()).leader)
       // Somebody else's move to the same member would be taken for ours.
-      if (leader !== from.id) throw new CallError('it does not lead any more', { mayHaveRun: false })
+      if (leader !== from.id) throw new CallError('it is not leader any more', { mayHaveRun: false })
       const call = at.call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS })
       return orAsSoonAs(call, async () => idOf((await at.status()).leader) === to)
     })
@@ -268,7 +268,8 @@ export class EtcdCluster implements Etcd {
   }
 
   #urlAnswering(member: Member, call: string): string {
-    const url = this.#urlsOf(member).find(candidate => this.#answering.get(candidate) === member.id)
+    const known = this.#urlsOf(member).filter(candidate => this.#answering.get(candidate) === member.id)
+    const url = known.find(candidate => !this.#out.has(candidate)) ?? known[0]
     if (url !== undefined) return url
     const problem = `member ${labelOf(member)} does not answer at any of its client URLs`
     throw new Failure({ kind: 'etcd', call, member: member.id, problem, ...notSent })
