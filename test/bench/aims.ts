@@ -14,11 +14,14 @@ type Aim = Place &
     judged?: 'each time' | 'last by first'
     /** What is in the way where it is not met. */
     why?: string
+    /** There is none on machines where all disks fit into memory. */
+    ifAny?: boolean
   }>
 
 /** Of a database that was measured, and not reckoned on paper. */
-const sized = /^\d\S* [MG]iB(, one disk for all)?$/
-const grown = new RegExp(`${sized.source}|^[1357]$`)
+const sized = /^\d\S* [MG]iB$/
+const shared = /^\d\S* [MG]iB, one disk for all$/
+const grown = new RegExp(`${sized.source}|${shared.source}|^[1357]$`)
 const ours = /(^|: )etcd-defrag$/
 
 export const aims: readonly Aim[] = [
@@ -27,8 +30,17 @@ export const aims: readonly Aim[] = [
     ...{ part: /^clients/, row: ours, column: /^write gap, any member$/, most: 130, judged: 'each time' },
   },
   {
-    what: 'the same with three members of 0.1 to 4 GiB',
-    ...{ part: /^scale/, row: sized, column: /^write gap, any member$/, most: 130, judged: 'each time' },
+    what: 'the same with up to 7 members, and with three of each size, each on a disk of its own',
+    part: /^scale/,
+    row: new RegExp(`${sized.source}|^[1357]$`),
+    column: /^write gap, any member$/,
+    ...{ most: 130, judged: 'each time' },
+    why: 'all members, the load and the tool share two cores',
+  },
+  {
+    what: 'the same where the databases of three members and the backup are on one disk',
+    ...{ part: /^scale/, row: shared, column: /^write gap, any member$/, most: 130, judged: 'each time' },
+    ...{ why: 'what one writes, all wait for', ifAny: true },
   },
   {
     what: 'of a member’s gap, what is beyond its defragmentation',
@@ -54,6 +66,10 @@ export const aims: readonly Aim[] = [
     ...{ part: /^clients/, row: ours, column: /^failing over, failed$/, most: 0, judged: 'each time' },
   },
   {
+    what: 'the same with up to 7 members, and with three of 0.1 to 4 GiB',
+    ...{ part: /^scale/, row: grown, column: /^failing over, failed$/, most: 0, judged: 'each time' },
+  },
+  {
     what: 'time of a run that is not etcd’s',
     ...{ part: /^own$/, row: ours, column: /^own$/, most: 450 },
     why: 'starting Node, looks and locks, four proofs, trimming and ending',
@@ -61,7 +77,7 @@ export const aims: readonly Aim[] = [
   {
     what: 'the same, largest database by smallest',
     ...{ part: /^own$/, row: ours, column: /^own$/, most: 1.1, judged: 'last by first' },
-    why: 'what is left to verify, and trimming',
+    why: 'see where it goes',
   },
   {
     what: 'the same until the last member is defragmented, without backup and trim (an aim of the bench’s own)',
@@ -70,7 +86,7 @@ export const aims: readonly Aim[] = [
   {
     what: 'time a snapshot is open, by etcdctl’s',
     ...{ part: /^snapshot$/, row: /^ours by theirs/, column: /^open$/, most: 0.75 },
-    why: 'the stream alone takes as long',
+    why: 'see the stream alone',
   },
   {
     what: 'time from snapshot to verified archive, by that of etcdctl and `xz -f` or `xz -f -T0`',
@@ -82,7 +98,7 @@ export const aims: readonly Aim[] = [
   },
   {
     what: 'time of the same, by that of xz with our preset and threads, which verifies nothing (an aim of the bench’s own)',
-    ...{ part: /^compression$/, row: /, xz -f -1 -T0$/, column: /^wall, ours by theirs$/, most: 1 },
+    ...{ part: /^compression$/, row: /, xz -f -1 -T[02]$/, column: /^wall, ours by theirs$/, most: 1 },
     why: 'verifying takes the same two cores',
   },
   {
@@ -95,7 +111,7 @@ export const aims: readonly Aim[] = [
     row: sized,
     column: /^(run|verify|restore)$/,
     ...{ most: 1.1, judged: 'last by first' },
-    why: 'some 40 bytes for each page',
+    why: 'each page is known to be used once',
   },
   {
     what: 'peak of memory of a run with 1 to 7 members, and with three whatever the size',
@@ -104,6 +120,11 @@ export const aims: readonly Aim[] = [
   {
     what: 'memory after each of 150 runs in one process, the last 40 by the 40 from the 31st on',
     ...{ part: /^memory$/, row: /^the last by the first of these$/, column: /^resident memory/, most: 1.03 },
+  },
+  {
+    what: 'the most of these',
+    ...{ part: /^memory$/, row: /^(the first|\d+ to \d+)$/, column: /^resident memory/, most: 200e6 },
+    ...{ judged: 'each time', why: 'V8 keeps what it may need again' },
   },
   {
     what: '`--version`',
@@ -125,24 +146,20 @@ const judgedBy = {
 
 /** What was aimed at beside what came of it, as far as it was measured. */
 export function aimsTable(reports: readonly Report[]): Table {
-  const rows = aims.map(({ what, most, judged, why, ...place }) => {
+  const rows = aims.flatMap(({ what, most, judged, why, ifAny, ...place }) => {
     const columns = columnsAt(reports, place)
     const first = columns[0]?.[0]
-    if (first === undefined) return [what, '', 'not measured', '-']
+    if (first === undefined) return ifAny ? [] : [[what, '', 'not measured', '-']]
     const worst = Math.max(...columns.map(figures => judgedBy[judged ?? 'median'](figures)))
     const unit = judged === 'last by first' ? 'ratio' : first.unit
     const text = (value: number) => figureText({ unit, values: [value] })
     const isEach = judged === 'each time'
-    return [
-      what,
-      text(most),
-      text(worst) + (isEach ? ' at most' : ''),
-      worst <= most ? 'yes' : `no${why === undefined ? '' : `: ${why}`}`,
-    ]
+    const met = worst <= most ? 'yes' : `no${why === undefined ? '' : `: ${why}`}`
+    return [[what, text(most), text(worst) + (isEach ? ' at most' : ''), met]]
   })
   return {
     title: 'What was aimed at',
-    columns: ['of this tool', 'aim, at most', 'measured, the worst of all', 'met'],
+    columns: ['of this tool', 'aim, at most', 'measured: the worst median, or the most', 'met'],
     rows,
   }
 }

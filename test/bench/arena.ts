@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Cluster, type LabMember, programOf, type Suite } from '../lab/cluster.js'
 import { diskFor, MemoryDisk, memoryFor } from './memoryDisk.js'
+import { settle } from './settle.js'
 
 const run = promisify(execFile)
 
@@ -54,7 +55,7 @@ export class Arena implements AsyncDisposable {
         flags: [`--quota-backend-bytes=${16 * 2 ** 30}`],
         before: all => restore(suite, all, database),
       })
-      for (const disk of disks) await disk.sync()
+      await settle()
       return new Arena(cluster, scratch, disks)
     } catch (error) {
       await release(scratch, disks)

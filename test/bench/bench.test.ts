@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { aims } from './aims.js'
+import { costs } from './costs.js'
 import { detailsOf } from './details.js'
+import { digests } from './digests.js'
 import { reportsIn } from './find.js'
 import { type PartName, partNames, partOf } from './parts.js'
 import type { Report } from './report.js'
@@ -59,6 +62,23 @@ describe('the bench', { timeout: 300_000 }, () => {
       assert.ok(report.machine.cores > 0 && report.machine.etcd.startsWith('3.'))
       said[name]?.(report)
     })
+
+  test('what the documents tell, compare and judge is in the columns of the parts it is said to be in', async () => {
+    const reports = await reportsIn(folder)
+    const has = (part: PartName | RegExp, column: string | RegExp) =>
+      reports
+        .filter(one => (typeof part === 'string' ? one.part === part : part.test(one.part)))
+        .every(({ tables }) => {
+          const columns = tables.flatMap(table => table.columns)
+          return columns.some(name => (typeof column === 'string' ? name === column : column.test(name)))
+        })
+    for (const { part, column, what } of aims) assert.ok(has(part, column), what)
+    for (const { part, column, what } of costs) assert.ok(has(part, column), what)
+    for (const { tables } of digests)
+      for (const { title, of, columns } of tables)
+        for (const part of Object.keys(of) as PartName[])
+          for (const [, column] of columns) assert.ok(has(part, column), `${title}: ${column}`)
+  })
 
   test('all tables are in one document, with a picture for each plot', async () => {
     const text = detailsOf(await reportsIn(folder))

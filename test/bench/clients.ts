@@ -167,7 +167,7 @@ const membersTable = (rows: readonly Row[]) => ({
       tool,
       ms(worst(({ defragmentMs }) => defragmentMs)),
       ms(worst(({ gapMs }) => gapMs ?? 0)),
-      ms(worst(({ gapMs, defragmentMs }) => (gapMs ?? 0) - defragmentMs)),
+      ms(worst(({ beyondMs }) => beyondMs ?? 0)),
       figure(
         'count',
         trials.map(({ members }) => members.reduce((sum, { count }) => sum + count, 0)),

@@ -1,7 +1,7 @@
 import type { PartName } from './parts.js'
 
 /** The figure at a row and a column of a part, in words. */
-type Told = (part: PartName, row: string, column: string) => string
+type Told = (part: PartName, row: string | RegExp, column: string) => string
 
 export type Shown = Readonly<{
   title: string
@@ -23,15 +23,19 @@ export type Digest = Readonly<{
 
 const OURS = 'etcd-defrag'
 /** The row that is reckoned and not measured. */
-const EIGHT = '8 GiB, on paper from up to 2 GiB'
+const EIGHT = /^8 GiB, on paper/
 const same = (...names: readonly string[]) => names.map(name => [name, name] as const)
+
+/** A figure of the sweep, at presets with our threads and blocks. */
+const sweep = (told: Told, column: string, ...presets: readonly number[]): string =>
+  presets.map(preset => told('compression', `-${preset} T2 4 MiB`, column)).join(', ')
 
 export const digests: readonly Digest[] = [
   {
     title: 'What clients feel',
     parts: ['clients', 'clients-slow', 'clients-outlasting'],
     say: () => [
-      'Three members of 1 GiB under 350 operations a second, each on a disk in memory with a limit of its own. Whoever is bound to one member is not served while that one is being defragmented, by any tool: what counts is whether all others are. As long as a defragmentation is over within the 5 s that etcdctl waits, the script does as well as this tool. Where it takes longer, etcdctl and the script touch the next member while the first is still out, until none is left to serve.',
+      'Three members of 1 GiB under 350 operations a second, each on a disk in memory with a limit of its own. Whoever is bound to one member is not served while that one is being defragmented, by any tool: what counts is whether all others are. As long as a defragmentation is over within the 5 s that etcdctl waits, or within the 2 s for which the script sleeps then, the script does as well as this tool. Where it takes longer, etcdctl and the script touch the next member while the first is still out, until none is left to serve. Told to wait (`--command-timeout`), etcdctl touches one after the other, the leader while it leads.',
     ],
     tables: [
       {
@@ -85,7 +89,7 @@ export const digests: readonly Digest[] = [
       },
     ],
     after: () => [
-      'Starting is Node and reading the configuration; the first look goes on until both locks are held and all members are looked at once more; between steps three looks in a row prove a member ready; verifying is what is left of it once all is compressed; ending is the note in etcd, the locks given back and the report. It grows with the database by what is left to verify and by what is trimmed.',
+      'Starting is Node and reading the configuration; the first look goes on until both locks are held and all members are looked at once more; between steps three looks in a row prove a member ready; verifying is what is left of it once all is compressed; ending is the note in etcd, the locks given back and the report.',
     ],
   },
   {
@@ -108,7 +112,7 @@ export const digests: readonly Digest[] = [
     title: 'Compression',
     parts: ['compression'],
     say: told => [
-      `From a member to an archive, ours verified and synced by then, theirs neither: ${told('compression', 'etcdctl snapshot save, xz -f', 'wall, ours by theirs')} of the time of \`xz -f\`, ${told('compression', 'etcdctl snapshot save, xz -f -T0', 'wall, ours by theirs')} of \`xz -f -T0\`, for an archive ${told('compression', 'etcdctl snapshot save, xz -f', 'archive, ours by theirs')} as large. Beside xz at our own preset and threads it takes ${told('compression', 'etcdctl snapshot save, xz -f -1 -T0', 'wall, ours by theirs')}: decoding the archive again and walking the database keep the same two cores busy.`,
+      `From a member to an archive, ours verified and synced by then, theirs neither: ${told('compression', 'etcdctl snapshot save, xz -f', 'wall, ours by theirs')} of the time of \`xz -f\`, ${told('compression', 'etcdctl snapshot save, xz -f -T0', 'wall, ours by theirs')} of \`xz -f -T0\`, for an archive ${told('compression', 'etcdctl snapshot save, xz -f', 'archive, ours by theirs')} as large. Beside xz at our own preset and threads it takes ${told('compression', /, xz -f -1 -T[02]$/, 'wall, ours by theirs')}: decoding the archive again and walking the database keep the same two cores busy.`,
     ],
     tables: [
       {
@@ -131,15 +135,15 @@ export const digests: readonly Digest[] = [
       },
     ],
     after: told => [
-      `**The default: preset 1, two threads, blocks of 4 MiB.** Presets 1 to 3 differ by a hundredth in size and by two in time; the first to shrink more is 4, at more than twice the time and ${told('compression', '-4 T2 4 MiB', 'memory')} of memory. Preset 0 would take a quarter less for an archive a hundredth larger, of these data: its dictionary of 256 KiB looks back a quarter as far as that of 1 MiB, and how far apart revisions of an object lie is the cluster’s affair. Two threads nearly halve the time, more would be taken from etcd, and blocks of 4 MiB let \`xz -T0 -d\` have several too. A nice value alone does little, since Linux shares out processors by session first; a run makes its session nice, as in the last row but one.`,
-      `**The bundled liblzma.** lzma-native brings 5.2.3 and compiles it without optimisation, as its \`CFLAGS\` take the place of configure’s (\`npm\` in the table): ${told('compression', 'npm -1 T2 4 MiB', 'CPU')} of CPU against ${told('compression', '-1 T2 4 MiB', 'CPU')} as the packages compile it, with \`-O2\`. xz 5.4 takes less at presets 0 to 2, a part of which is Node’s start, and as much or more from 3 on.`,
+      `**The default: preset 1, two threads, blocks of 4 MiB.** Presets 1, 2 and 3 make it ${sweep(told, 'ratio', 1, 2, 3)} smaller in ${sweep(told, 'wall', 1, 2, 3)}; the first to shrink it more is 4, ${sweep(told, 'ratio', 4)} in ${sweep(told, 'wall', 4)} and with ${sweep(told, 'memory', 4)} of memory instead of ${sweep(told, 'memory', 1)}. Preset 0 would do ${sweep(told, 'ratio', 0)} in ${sweep(told, 'wall', 0)}, of these data: its dictionary of 256 KiB looks back a quarter as far as that of 1 MiB, and how far apart revisions of an object lie is the cluster’s affair. One thread takes ${told('compression', '-1 T1 4 MiB', 'wall')}, more than two would be taken from etcd, and blocks of 4 MiB let \`xz -T0 -d\` have several too. A nice value alone does little, since Linux shares out processors by session first; a run makes its session nice, as in the last row but one.`,
+      `**The bundled liblzma.** lzma-native brings 5.2.3 and compiles it without optimisation, as its \`CFLAGS\` take the place of configure’s (\`npm\` in the table): ${told('compression', 'npm -1 T2 4 MiB', 'CPU')} of CPU against ${told('compression', '-1 T2 4 MiB', 'CPU')} as the packages compile it, with \`-O2\`. xz takes ${told('compression', /^xz -1 T2/, 'CPU')} at the same preset and threads, of which Node’s start is no part, and at preset 6 ${told('compression', /^xz -6 T2/, 'CPU')} where the bundled one takes ${sweep(told, 'CPU', 6)}.`,
     ],
   },
   {
     title: 'Memory',
     parts: ['memory'],
-    say: () => [
-      'The most resident memory at once, of one member’s database. It grows by some 40 bytes for each page of 4 KiB, a hundredth of the database: to prove a database whole is to know of every page that it is used once.',
+    say: told => [
+      `The most resident memory at once, of one member’s database: a run takes ${told('memory', '102 MiB', 'run')} at 102 MiB and ${told('memory', '4 GiB', 'run')} at 4 GiB. To prove a database whole is to know of every page that it is used once, some 20 bytes for each.`,
     ],
     tables: [
       {
@@ -211,8 +215,8 @@ export const digests: readonly Digest[] = [
   {
     title: 'A defragmentation beside a plain copy',
     parts: ['limit'],
-    say: () => [
-      'What a member is out for is its disk’s time and etcd’s: `dd bs=1M conv=fsync` of the database that came of it, on the same disk, takes as long where the disk is slow. etcd reads every key, builds the tree anew and commits it after every 10,000 of them. No tool can make that shorter.',
+    say: told => [
+      `What a member is out for is its disk’s time and etcd’s: it takes ${told('limit', '45 MB/s', 'defragmentation by copy')} as long as \`dd bs=1M conv=fsync\` of the database that came of it, on the same slow disk. etcd reads every key, builds the tree anew and commits it after every 10,000 of them. No tool can make that shorter.`,
     ],
     tables: [
       {

@@ -6,15 +6,16 @@ import { cellAt } from './find.js'
 import type { PartName } from './parts.js'
 import type { Cell, Report, Table } from './report.js'
 import { medianText, tableMarkdown } from './show.js'
+import { PEER } from './tools.js'
 
 /** BENCHMARKS.md: what the results come to. `folder`: where they are, with their plots and with all of their tables. */
 export function documentOf(reports: readonly Report[], folder: string): string {
   const machines = [...new Set(reports.map(({ machine }) => machineText(machine)))]
   const head = [
     '# Benchmarks',
-    `What this tool costs a cluster and a machine, beside what people use today. Figures are medians, with the range of all repetitions in parentheses; databases hold objects as kube-apiserver stores them (\`test/bench/objects.ts\`), some 0.6 of the file is in use. Each part below is one run by the command under it, and only what stands in the same part can be compared: between parts the machine was up to 1.5 times faster or slower. All tables, with how each was measured, are in [${folder}/README.md](${folder}/README.md).`,
+    `What this tool costs a cluster and a machine, beside what people use today. Figures are medians, with the range of all repetitions in parentheses; databases hold objects as kube-apiserver stores them (\`test/bench/objects.ts\`), some 0.6 of the file is in use. Each part below is one run by the command under it, and only what stands in the same part can be compared: between parts the machine may have been faster or slower. All tables, with how each was measured, are in [${folder}/README.md](${folder}/README.md).`,
     `Measured on ${machines.join('; and on ')}.`,
-    'ahrtr/etcd-defrag, whose figures of 0.13 s and 0.49 s some aims are from, was not measured in these runs; `npm run bench -- own --peer PROGRAM` does it.',
+    ...(isPeerIn(reports) ? [] : [NO_PEER]),
   ]
   const sections = digests.flatMap(digest => {
     const own = inOrder(reports.filter(({ part }) => (digest.parts as readonly string[]).includes(part)))
@@ -22,6 +23,11 @@ export function documentOf(reports: readonly Report[], folder: string): string {
   })
   return `${[...head, tableMarkdown(aimsTable(reports)), ...sections, PROFILES].join('\n\n')}\n`
 }
+
+const isPeerIn = (reports: readonly Report[]): boolean =>
+  reports.some(({ tables }) => tables.some(({ rows }) => rows.some(([name]) => String(name).endsWith(PEER))))
+
+const NO_PEER = `${PEER}, whose figures of 0.13 s and 0.49 s some aims are from, was not measured in these runs; \`npm run bench -- own --peer PROGRAM\` does it.`
 
 const PROFILES = `## What profiles showed, and what was done
 
@@ -38,7 +44,7 @@ function sectionOf(
   all: readonly Report[],
   folder: string,
 ): string {
-  const told = (part: PartName, row: string, column: string): string => {
+  const told = (part: PartName, row: string | RegExp, column: string): string => {
     const cell = cellAt(all, part, row, column)
     if (cell === undefined || typeof cell === 'string')
       throw new Error(`BENCHMARKS.md tells of ${column} of ${row} in ${part}, which no result has`)

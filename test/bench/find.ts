@@ -11,17 +11,18 @@ export async function reportsIn(folder: string): Promise<readonly Report[]> {
   )
 }
 
-/** The cell of a row in the first of a part's tables that has both. */
+/** The cell of a row, the first of that name, in the first of a part's tables that has both. */
 export function cellAt(
   reports: readonly Report[],
   part: PartName,
-  row: string,
+  row: string | RegExp,
   column: string,
 ): Cell | undefined {
   const tables = reports.filter(one => one.part === part).flatMap(one => one.tables)
+  const isIt = (name: string) => (typeof row === 'string' ? name === row : row.test(name))
   return tables.flatMap(({ columns, rows }) => {
     const i = columns.indexOf(column)
-    return i < 0 ? [] : rows.filter(([name]) => name === row).map(cells => cells[i])
+    return i < 0 ? [] : rows.filter(([name]) => isIt(String(name))).map(cells => cells[i])
   })[0]
 }
 

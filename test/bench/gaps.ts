@@ -10,21 +10,29 @@ export type Operation = Readonly<{
 
 export type Span = Readonly<{ from: number; until: number }>
 
-/**
- * The longest time within `span` in which none of the operations was completed; its edges count as completions, so that
- * what never came back is a gap to the end.
- */
-export function longestSilence(operations: readonly Operation[], { from, until }: Span): Span {
+/** The longest time within `span` in which none of the operations was completed. */
+export const longestSilence = (operations: readonly Operation[], span: Span): Span =>
+  silences(operations, span).reduce((longest, one) =>
+    one.until - one.from > longest.until - longest.from ? one : longest,
+  )
+
+/** From each completion within `span` to the next; its edges count as such, so that what never came back is a gap to the end. */
+function silences(operations: readonly Operation[], { from, until }: Span): readonly Span[] {
   const moments = operations
     .flatMap(({ isDone, endedAt }) => (isDone && endedAt > from && endedAt < until ? [endedAt] : []))
     .toSorted((a, b) => a - b)
-  let longest = { from, until: from }
-  let last = from
-  for (const moment of [...moments, until]) {
-    if (moment - last > longest.until - longest.from) longest = { from: last, until: moment }
-    last = moment
-  }
-  return longest
+  return [...moments, until].map((moment, i) => ({ from: moments[i - 1] ?? from, until: moment }))
+}
+
+/** The longest time without a completion that lies in none of the spans; a silence that reaches beyond one counts for what is outside. */
+export function longestOutside(operations: readonly Operation[], span: Span, spans: readonly Span[]): number {
+  const inside = ({ from, until }: Span): number =>
+    unionOf(
+      spans
+        .map(one => ({ from: Math.max(one.from, from), until: Math.min(one.until, until) }))
+        .filter(one => one.until > one.from),
+    )
+  return Math.max(...silences(operations, span).map(one => one.until - one.from - inside(one)))
 }
 
 /** How long it is, ms. */

@@ -81,10 +81,6 @@ export class MemoryDisk implements AsyncDisposable {
     return ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', this.#group]
   }
 
-  sync(): Promise<void> {
-    return this.#device.sync()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#device[Symbol.asyncDispose]()
     await rmdir(this.#group).catch(() => {}) // it was not made, or a process that was killed is still leaving

@@ -35,6 +35,10 @@ export const besideMs = ({ isQuick }: Context): number => (isQuick ? 500 : 3000)
 export const GIB = 2 ** 30
 export const MIB = 2 ** 20
 
+/** For what takes tens of times as long as the work of a run does. */
+export const atQuarterSize = (context: Context): Context =>
+  context.isQuick ? context : { ...context, size: Math.round(context.size / 4) }
+
 /** Databases of several sizes: up to four times the size that was asked for, or just that. */
 export const sizesOf = ({ size, isQuick }: Context): readonly number[] =>
   isQuick ? [size] : [0.1, 0.5, 1, 2, 4].map(factor => Math.round(factor * size))

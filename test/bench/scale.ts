@@ -7,7 +7,7 @@ import type { Plot } from './plot.js'
 import { bytes, type Cell, type Findings, figure, ms, type Table } from './report.js'
 import { lineThrough, summaryOf } from './statistics.js'
 import { ourselves, stallingAt } from './tools.js'
-import { type Trial, trialOf } from './trial.js'
+import { expectWhole, type Trial, trialOf } from './trial.js'
 
 export type Row = Readonly<{
   members: number
@@ -110,11 +110,15 @@ async function rowOf(members: number, size: number, context: Context): Promise<R
     databaseBytes: size,
     ...(onDisksInMemory ? { bytesPerSecond: SPEED.normal } : {}),
   }
-  const flags = [...(members === 1 ? ['--force-single'] : []), ...stallingAt(size)]
+  const flags = [
+    ...(members === 1 ? ['--force-single'] : []),
+    ...stallingAt(size),
+    ...(onDisksInMemory ? [] : ['--no-trim']), // all of the machine's disk
+  ]
   const trials: Trial[] = []
   for (let n = 0; n < repeat; n++) {
     const trial = await trialOf(ourselves(program, flags), setting, { besideMs: besideMs(context) })
-    if (trial.exitCode !== 0) throw new Error(`a run ended with ${trial.exitCode}`)
+    expectWhole(trial)
     trials.push(trial)
     say(
       `${members} members, ${sizeName(size)}, ${n + 1} of ${repeat}: ${Math.round(trial.wallMs)} ms, exit ${trial.exitCode}`,

@@ -93,8 +93,11 @@ export function spansOf(document: string, process: Readonly<{ startedAt: number;
   const tookMs = (name: string) =>
     steps.filter(({ step }) => step === name).reduce((sum, step) => sum + step.tookMs, 0)
   const snapshot = steps.find(({ step }) => step === 'snapshot')
-  const { snapshotMs = 0, compressMs = 0, verifyMs = 0, spooled = true } = snapshot?.result ?? {}
-  if (!spooled) throw new Error('there was no room to spool: taking and compressing were one')
+  const none = { snapshotMs: 0, compressMs: 0, verifyMs: 0, spooled: true }
+  const { snapshotMs, compressMs, verifyMs, spooled } = snapshot?.result ?? none
+  if (spooled === false) throw new Error('there was no room to spool: taking and compressing were one')
+  if (spooled === undefined || snapshotMs === undefined || compressMs === undefined || verifyMs === undefined)
+    throw new Error('the report does not say how long taking, compressing and verifying took')
   return {
     startMs: begun - process.startedAt,
     moveLeaderMs: tookMs('moveLeader'),
@@ -135,9 +138,11 @@ const etcdctlWith = (...flags: readonly string[]): Tool => ({
 /** Told to wait, as few are: then it goes from one member to the next only once the first has answered. */
 export const patientEtcdctl = etcdctlWith('--command-timeout=10m')
 
+export const PEER = 'ahrtr/etcd-defrag'
+
 /** github.com/ahrtr/etcd-defrag, as its README starts it for a cluster whose leader is to be moved. */
 const peerTool = (program: string): Tool => ({
-  name: 'ahrtr/etcd-defrag',
+  name: PEER,
   async work({ cluster }, leader) {
     const args = [...cluster.flags(leader), '--cluster', '--move-leader']
     return { measured: await measured(program, args), spans: nothing }

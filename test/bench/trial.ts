@@ -6,6 +6,7 @@ import { Arena, type Setting } from './arena.js'
 import {
   failuresOf,
   longestGap,
+  longestOutside,
   longestSilence,
   mostAtOnce,
   type Operation,
@@ -39,6 +40,8 @@ export type Trial = Readonly<{
     after: number
     /** Undefined without load. */
     gapMs: number | undefined
+    /** The longest time without a write through it while it was not being defragmented; undefined without load. */
+    beyondMs: number | undefined
   }>[]
   mostOut: number
   leaderChanges: number
@@ -48,6 +51,15 @@ export type Trial = Readonly<{
 /** How many members' files are smaller than before. */
 export const smaller = ({ members }: Trial): number =>
   members.filter(({ before, after }) => after < before).length
+
+/** Throws where a run of ours left anything of the work out: less work takes less time. */
+export function expectWhole(trial: Trial): void {
+  const { exitCode, members } = trial
+  if (exitCode !== 0 || smaller(trial) < members.length)
+    throw new Error(
+      `a run ended with ${exitCode}, and ${smaller(trial)} of ${members.length} files are smaller`,
+    )
+}
 
 /** Every exit code there was. */
 export const exits = (trials: readonly Trial[]): string =>
@@ -144,6 +156,7 @@ function told({ tool, cluster, work, done, incidents, whole, before, after }: Se
       inUse: before.get(member.name)?.dbSizeInUse ?? 0,
       after: after.get(member.name)?.dbSize ?? 0,
       gapMs: done && longestGap(writesAt(done, member.name), whole),
+      beyondMs: done && longestOutside(writesAt(done, member.name), whole, own(member)),
     })),
     mostOut: mostAtOnce(defragmentations),
     leaderChanges: incidents.filter(({ what }) => what === 'leads').length,

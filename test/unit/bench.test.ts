@@ -7,7 +7,7 @@ import { aimsTable } from '../bench/aims.js'
 import { parse } from '../bench/commandLine.js'
 import { detailsOf } from '../bench/details.js'
 import { documentOf } from '../bench/document.js'
-import { failuresOf, longestGap, mostAtOnce, type Operation, unionOf } from '../bench/gaps.js'
+import { failuresOf, longestGap, longestOutside, mostAtOnce, type Operation, unionOf } from '../bench/gaps.js'
 import { type Kind, kinds, objectOf } from '../bench/objects.js'
 import { extentOf, ticksOf } from '../bench/plot.js'
 import { ms, type Report } from '../bench/report.js'
@@ -49,6 +49,20 @@ describe('gaps', () => {
         assert.ok(gapOf(first) >= 1000 / (first.length + 1) - 1e-9)
       }),
     )
+  })
+
+  test('beyond some spans, a silence counts for what of it lies outside of all of them, each silence by itself', () => {
+    const done = [100, 110, 400, 410, 700, 1000].map(at => acknowledged(at))
+    const span = { from: 90, until: 1010 }
+    const outside = (...spans: readonly (readonly [number, number])[]) =>
+      longestOutside(
+        done,
+        span,
+        spans.map(([from, until]) => ({ from, until })),
+      )
+    assert.equal(outside(), longestGap(done, span))
+    assert.equal(outside([120, 390], [130, 200]), 300)
+    assert.equal(outside([110, 400], [410, 690], [705, 1000]), 10)
   })
 
   test('a failure counts where the operation was due, not where it was given up', () => {
@@ -267,7 +281,7 @@ describe('what is read', () => {
         step: 'snapshot',
         startedAt: at(230),
         tookMs: 9,
-        result: { snapshotMs: 1, compressMs: 2, verifyMs: 3 },
+        result: { snapshotMs: 1, compressMs: 2, verifyMs: 3, spooled: true },
       },
       { step: 'trim', startedAt: at(240), tookMs: 4 },
     ]
