@@ -5,7 +5,7 @@ import { now } from './measured.js'
 import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { besideMs, type Part } from './part.js'
 import { bytes, type Cell, type Findings, figure, ms } from './report.js'
-import { inTurn, ratiosOf, summaryOf } from './statistics.js'
+import { inTurn, pointOf, ratiosOf } from './statistics.js'
 import { nothing, OURS, patientEtcdctl, rivals, type Tool } from './tools.js'
 import { exits, smaller, type Trial, trialOf } from './trial.js'
 
@@ -191,10 +191,7 @@ const gapPlot = (rows: readonly Row[], bytesPerSecond: number) => ({
     {
       name: 'longest gap',
       isLine: false,
-      points: rows.map(({ trials }, x) => {
-        const { median, min, max } = summaryOf(gapsOf(trials))
-        return { x, y: median, low: min, high: max }
-      }),
+      points: rows.map(({ trials }, x) => pointOf(x, gapsOf(trials))),
     },
   ],
 })

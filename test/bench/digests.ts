@@ -124,7 +124,7 @@ export const digests: readonly Digest[] = [
       {
         title: 'Some of the settings on a snapshot of 42 MiB, each a program of its own',
         of: { compression: '' },
-        rows: /^(-[0-6] T2.*|-1 T1.*|npm .*|xz -[0136] .*|starting alone.*)$/,
+        rows: /^(-[0-6] T2 4 MiB|-1 T1 4 MiB|npm .*|xz -1 T2.*|xz -6 T.*|starting alone.*)$/,
         columns: same('wall', 'CPU', 'ratio', 'memory', 'on the front'),
       },
       {
@@ -191,6 +191,7 @@ export const digests: readonly Digest[] = [
         rows: /./,
         columns: [
           ['longest gap in writes', 'write gap, any member'],
+          ['the load itself late by', 'generator late'],
           ['failing over: failed', 'failing over, failed'],
           ['own time', 'own time'],
           ['longest defragmentation', 'a member’s defragmentation'],

@@ -8,7 +8,7 @@ import { measured } from './measured.js'
 import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { type Context, type Part, sizeName } from './part.js'
 import { bytes, type Cell, figure, ms } from './report.js'
-import { ratiosOf, summaryOf } from './statistics.js'
+import { pointOf, ratiosOf } from './statistics.js'
 import { etcdctlEnvironment } from './tools.js'
 
 type Beside = Readonly<{ defragmentMs: number; copyMs: number; bytes: number }>
@@ -59,10 +59,7 @@ export const limit: Part = {
           series: [defragmentation, copy].map((values, i) => ({
             name: i === 0 ? 'defragmentation' : 'copy',
             isLine: false,
-            points: values.map((all, x) => {
-              const { median, min, max } = summaryOf(all)
-              return { x, y: median, low: min, high: max }
-            }),
+            points: values.map((all, x) => pointOf(x, all)),
           })),
         },
       ],

@@ -6,7 +6,7 @@ import { databaseOf } from './database.js'
 import { type Measured, measured } from './measured.js'
 import { type Context, MIB, type Part, sizeName, sizesOf } from './part.js'
 import { bytes, type Cell, figure, type Table } from './report.js'
-import { summaryOf } from './statistics.js'
+import { pointOf, summaryOf } from './statistics.js'
 import { env, stallingAt } from './tools.js'
 
 const jobs = ['run', 'verify', 'restore'] as const
@@ -138,10 +138,12 @@ const peakPlot = (rows: readonly Row[]) => ({
   series: jobs.map(job => ({
     name: job,
     isLine: true,
-    points: rows.map(({ size, peaks }) => {
-      const { median, min, max } = summaryOf(peaks[job].map(peak => peak / MIB))
-      return { x: size / MIB, y: median, low: min, high: max }
-    }),
+    points: rows.map(({ size, peaks }) =>
+      pointOf(
+        size / MIB,
+        peaks[job].map(peak => peak / MIB),
+      ),
+    ),
   })),
 })
 

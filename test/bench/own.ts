@@ -2,7 +2,7 @@ import { databaseOf } from './database.js'
 import { noMemoryDisk, SPEED } from './memoryDisk.js'
 import { atQuarterSize, MIB, type Part, sizeName, sizesOf } from './part.js'
 import { type Cell, figure, ms, type Table } from './report.js'
-import { inTurn, ratiosOf, summaryOf } from './statistics.js'
+import { inTurn, pointOf, ratiosOf } from './statistics.js'
 import { rivals, type Tool } from './tools.js'
 import { exits, expectWhole, smaller, type Trial, trialOf } from './trial.js'
 
@@ -68,10 +68,7 @@ export const own: Part = {
             isLine: true,
             points: rows
               .filter(row => row.tool === tool)
-              .map(({ size, trials }) => {
-                const { median, min, max } = summaryOf(trials.map(ownMs))
-                return { x: context.isQuick ? 0 : size / MIB, y: median, low: min, high: max }
-              }),
+              .map(({ size, trials }) => pointOf(context.isQuick ? 0 : size / MIB, trials.map(ownMs))),
           })),
         },
       ],

@@ -5,7 +5,7 @@ import { ownMs } from './own.js'
 import { besideMs, type Context, GIB, MIB, type Part, sizeName, sizesOf } from './part.js'
 import type { Plot } from './plot.js'
 import { bytes, type Cell, type Findings, figure, ms, type Table } from './report.js'
-import { lineThrough, summaryOf } from './statistics.js'
+import { lineThrough, pointOf, summaryOf } from './statistics.js'
 import { ourselves, stallingAt } from './tools.js'
 import { expectWhole, type Trial, trialOf } from './trial.js'
 
@@ -40,7 +40,7 @@ const cpu: Measure = { name: 'CPU', of: ({ cpuMs }) => cpuMs }
 const memory: Measure = { name: 'peak memory', of: ({ peakMemory }) => peakMemory / MIB }
 
 const ABOUT =
-  'disks in memory that write 400 MB/s each where they fit, one disk for all otherwise. All members share this machine’s cores: beyond one member a core, that is what grows. CPU is that of this tool: what etcd uses to defragment and to send its snapshot is not in it.'
+  'disks in memory that write 400 MB/s each where they fit, one disk for all otherwise. All members share this machine’s cores: beyond one member a core, that is what grows. By how much the load’s own generator was late, at real-time priority, is the most that the machine itself adds to a gap. CPU is that of this tool: what etcd uses to defragment and to send its snapshot is not in it.'
 
 export const scaleMembers: Part = {
   title: 'Scale: members',
@@ -140,6 +140,7 @@ const tableOf = (
     ...measures.map(measure => measure.name),
     'failing over, failed',
     'out at once',
+    'generator late',
     'CPU',
     'peak memory',
   ],
@@ -155,6 +156,7 @@ const tableOf = (
         'count',
         row.trials.map(({ mostOut }) => mostOut),
       ),
+      ms(row.trials.map(({ clients }) => clients?.generatorLatestMs ?? 0)),
       ms(row.trials.map(({ cpuMs }) => cpuMs)),
       bytes(row.trials.map(({ peakMemory }) => peakMemory)),
     ]),
@@ -180,8 +182,7 @@ const onPaper = (rows: readonly Row[], size: number): Cell[] => {
   return [
     `${sizeName(size)}, on paper from up to ${sizeName(Math.max(...rows.map(row => row.size)))}`,
     ...measures.map(({ of }) => ms([far(of)])),
-    '-',
-    '-',
+    ...['-', '-', '-'],
     ms([far(({ cpuMs }) => cpuMs)]),
     bytes([far(({ peakMemory }) => peakMemory)]),
   ]
@@ -246,8 +247,5 @@ const plotsOf = (
 const seriesOf = (measure: Measure, rows: readonly Row[], x: (row: Row) => number) => ({
   name: measure.name,
   isLine: true,
-  points: rows.map(row => {
-    const { median, min, max } = summaryOf(row.trials.map(measure.of))
-    return { x: x(row), y: median, low: min, high: max }
-  }),
+  points: rows.map(row => pointOf(x(row), row.trials.map(measure.of))),
 })

@@ -10,7 +10,7 @@ import { cpuOf, type Measured, measured, now, setNow } from './measured.js'
 import { type Context, GIB, type Part, sizeName } from './part.js'
 import { bytes, type Cell, figure, ms } from './report.js'
 import { settle } from './settle.js'
-import { inTurn, ratiosOf, summaryOf } from './statistics.js'
+import { inTurn, pointOf, ratiosOf } from './statistics.js'
 import { env, etcdctlEnvironment } from './tools.js'
 
 type Taken = Readonly<{
@@ -124,10 +124,7 @@ export const snapshot: Part = {
           series: [ours, theirs, alone].map((taken, i) => ({
             name: tools[i]?.name ?? '',
             isLine: false,
-            points: perGib.map((per, x) => {
-              const { median, min, max } = summaryOf(taken.map(per))
-              return { x, y: median, low: min, high: max }
-            }),
+            points: perGib.map((per, x) => pointOf(x, taken.map(per))),
           })),
         },
       ],

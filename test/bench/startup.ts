@@ -4,7 +4,7 @@ import { built } from '../lab/command.js'
 import { now } from './measured.js'
 import type { Part } from './part.js'
 import { bytes, type Cell, ms } from './report.js'
-import { inTurn, summaryOf } from './statistics.js'
+import { inTurn, pointOf } from './statistics.js'
 import { env, type Program } from './tools.js'
 
 type Start = Readonly<{ name: string; command: readonly string[] }>
@@ -95,10 +95,10 @@ export const startup: Part = {
             {
               name: 'time',
               isLine: false,
-              points: starts.map((start, x) => {
-                const { median, min, max } = summaryOf(times.get(start) ?? [])
-                return { x, y: median, low: min, high: max, label: start.name }
-              }),
+              points: starts.map((start, x) => ({
+                ...pointOf(x, times.get(start) ?? []),
+                label: start.name,
+              })),
             },
           ],
         },

@@ -10,6 +10,12 @@ export function summaryOf(values: readonly number[]): Summary {
   return { median: ((pair[0] ?? 0) + (pair[1] ?? 0)) / 2, min, max, count: sorted.length }
 }
 
+/** Of a plot: the median, and how far all of them reach. */
+export function pointOf(x: number, values: readonly number[]) {
+  const { median: y, min: low, max: high } = summaryOf(values)
+  return { x, y, low, high }
+}
+
 /** Each of ours by the one of theirs that was measured beside it: what the machine did meanwhile hit both. */
 export function ratiosOf(ours: readonly number[], theirs: readonly number[]): readonly number[] {
   if (ours.length !== theirs.length)
