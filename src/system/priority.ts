@@ -12,7 +12,7 @@ const BEHIND = 10
  */
 export function yieldCpu(): void {
   const main = attempt(() => readlinkSync('/proc/self'))
-  const nice = Math.min(19, getPriority() + BEHIND)
+  const nice = Math.min(19, (attempt(() => getPriority()) ?? 0) + BEHIND)
   for (const thread of attempt(() => readdirSync('/proc/self/task')) ?? [])
     if (thread !== main) attempt(() => setPriority(Number(thread), nice))
   attempt(() => {
