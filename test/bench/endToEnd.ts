@@ -55,7 +55,7 @@ export async function endToEnd({
         return measured(node, [...first, 'backup', 'create', ...flags], env())
       },
     },
-    ...['xz -f', 'xz -f -T0', 'xz -f -1', 'xz -f -1 -T0'].map(xz =>
+    ...['xz -f', 'xz -f -T0', 'xz -f -1', 'xz -f -1 -T2'].map(xz =>
       saved(`etcdctl snapshot save, ${xz}`, xz),
     ),
   ]
