@@ -79,8 +79,11 @@ export function waitFor(
 ): Extract<Decision, { kind: 'wait' }> {
   const last = progress.at(-1)
   const kind = progress.length === 0 ? 'refused' : 'stopped'
-  const moved = last?.kind === 'moveLeader' && 'fault' in last.outcome ? last.outcome.fault : undefined
-  const fault: Fault = failedDefragment(view, progress) ?? moved ?? { kind, check, problem }
+  const other =
+    last !== undefined && last.kind !== 'defragment' && 'fault' in last.outcome
+      ? last.outcome.fault
+      : undefined
+  const fault: Fault = failedDefragment(view, progress) ?? other ?? { kind, check, problem }
   return {
     kind: 'wait',
     check,

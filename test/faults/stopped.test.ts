@@ -74,7 +74,7 @@ describe('a member that is stopped (SIGSTOP)', { timeout: 600_000 }, () => {
     const member = scene.at(running)
     const resume = scene.witness.stop(member)
     const report = await scene.reportOf(running)
-    assert.deepEqual([report.exitCode, stepsOf(report)], [76, ['defragment done']])
+    assert.deepEqual([report.exitCode, stepsOf(report)], [76, ['defragment done', 'snapshot done']])
     assert.match(report.reason, new RegExp(member.name))
     resume()
     await scene.judge()
