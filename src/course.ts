@@ -23,16 +23,24 @@ export type Course = {
   /** Under way. */
   step: Step | undefined
   progress: Progress
+  /** How it ends, after something was waited for in vain. */
+  givenUp: Verdict | undefined
   warnings: readonly string[]
 }
 
 /** A call that failed, or whose end is unknown, is worth more words than the signal that came meanwhile. */
-export function endedBy(error: unknown, { progress }: Course, signal: AbortSignal): Fault {
+export function endedBy(error: unknown, course: Course, signal: AbortSignal): Verdict {
+  return course.givenUp ?? { kind: 'failed', fault: openFault(course) ?? ofSignal(error, signal) }
+}
+
+const ofSignal = (error: unknown, signal: AbortSignal): Fault =>
+  signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
+
+function openFault({ progress, after }: Course): Fault | undefined {
   const last = progress.at(-1)
   if (last?.outcome.kind === 'unanswered') return last.outcome.fault
-  if (last?.outcome.kind === 'failed' && (last.kind === 'defragment' || last.kind === 'disarm'))
-    return last.outcome.fault
-  return signal.aborted ? { kind: 'interrupted', by: String(signal.reason) } : faultOf(error)
+  if (last?.outcome.kind === 'failed' && last.kind === 'disarm') return last.outcome.fault
+  return after && failedDefragment(after, progress)
 }
 
 /** Whoever asks for a backup and gets none must not take it for one, whatever the good reason. */
@@ -101,7 +109,7 @@ export function reportOf(
 
 /** What the steps have to say that does not decide the verdict. */
 const warned = (after: ClusterView | undefined, progress: Progress, verdict: Verdict): readonly string[] =>
-  progress.flatMap(({ outcome }) => {
+  progress.flatMap(({ kind, outcome }) => {
     switch (outcome.kind) {
       case 'done':
         return outcome.warnings
@@ -111,9 +119,15 @@ const warned = (after: ClusterView | undefined, progress: Progress, verdict: Ver
       case 'failed': {
         const { fault } = outcome
         if (verdict.kind === 'failed' && verdict.fault === fault) return []
-        const isOpen = after === undefined || failedDefragment(after, progress) === fault
-        const isBack = fault.kind === 'etcd' && outcome.kind === 'unanswered' && !isOpen
-        return [isBack ? `${fault.call}: ${fault.problem}; it was over later on` : describe(fault)]
+        const isOver =
+          kind === 'defragment'
+            ? after !== undefined && failedDefragment(after, progress) !== fault
+            : verdict.kind === 'completed'
+        return [
+          isOver && outcome.kind === 'unanswered' && fault.kind === 'etcd'
+            ? `${fault.call}: ${fault.problem}; it was over later on`
+            : describe(fault),
+        ]
       }
     }
   })

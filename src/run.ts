@@ -32,6 +32,7 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
     hold: undefined,
     step: undefined,
     progress: [],
+    givenUp: undefined,
     warnings: [],
   }
   const broken = new AbortController()
@@ -45,8 +46,8 @@ export async function run(world: World, policy: Policy, stop: AbortSignal): Prom
   if (stop.aborted) onStop()
   stop.addEventListener('abort', onStop)
   await tidyDisks(policy)
-  const ended = await follow(course, world, policy, broken.signal, onLost).catch(
-    (error): Verdict => ({ kind: 'failed', fault: endedBy(error, course, broken.signal) }),
+  const ended = await follow(course, world, policy, broken.signal, onLost).catch(error =>
+    endedBy(error, course, broken.signal),
   )
   const verdict = policy.job === 'backup' ? withBackup(ended) : ended
   stop.removeEventListener('abort', onStop)
@@ -62,7 +63,7 @@ const longestWaitMs = ({ pauseMs, minUptimeMs, settleTimeoutMs }: Policy): numbe
   pauseMs + minUptimeMs + 3 * settleTimeoutMs
 
 /** Waits that nothing is wrong behind. */
-const isHarmless = (check: string): boolean =>
+const isHarmless = (check: string | undefined): boolean =>
   check === 'pause' || check === 'justStarted' || check === 'calm'
 
 async function follow(
@@ -101,24 +102,29 @@ async function follow(
       sinceStepMs: world.now() - stepEndedAt,
       earlier: course.memory.lastRun?.paces ?? [],
       reign,
+      givenUp: course.givenUp,
     })
     if (decision.kind === 'wait') {
       if (waiting?.because !== decision.because && !decision.calming)
         world.tell({ event: 'waiting', because: decision.because })
       const { check, because } = decision
       // A pause or a young member is no trouble: what comes after it has its own time.
-      const since =
-        waiting === undefined || isHarmless(waiting.check) !== isHarmless(check) ? world.now() : waiting.since
+      const isOther = waiting?.check !== check && (isHarmless(waiting?.check) || isHarmless(check))
+      const since = waiting === undefined || isOther ? world.now() : waiting.since
       waiting = { since, check, because }
       waitingSince ??= world.now()
-      changingSince = undefined
       if (lookedAt - since < decision.patienceMs && lookedAt - waitingSince < longestWaitMs(policy)) {
+        changingSince = undefined
         await world.sleep(pollMs(check, world.now() - stepEndedAt))
         continue
       }
     }
     const action = decision.kind === 'wait' ? decision.otherwise : decision
-    if (action.kind === 'stop') return action.verdict
+    if (action.kind === 'stop') {
+      if (decision.kind === 'stop') return action.verdict
+      course.givenUp = action.verdict
+      continue
+    }
     if (course.hold === undefined) {
       course.warnings = await checkDisks(view, policy)
       const hold = await takeHold(world, view, policy, signal)
@@ -138,6 +144,7 @@ async function follow(
         await world.sleep(100)
         continue
       }
+      if (course.givenUp !== undefined) return course.givenUp
       const problem = 'members are no longer as they were seen a moment ago, each time they are looked at'
       const kind = course.progress.length === 0 ? 'refused' : 'stopped'
       return { kind: 'failed', fault: { kind, check: 'asSeen', problem } }

@@ -13,7 +13,7 @@ export const jobOptions = {
   'settle-timeout': option({
     group: 'Job',
     shape: 'DURATION',
-    about: 'longest wait for the members to be ready again after a step; then the run stops',
+    about: 'longest wait for the members to be ready again after a step; then no further member is touched',
     parse: duration,
     fallback: '1m',
   }),

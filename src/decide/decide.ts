@@ -1,7 +1,7 @@
 import type { Fault } from '../model/fault.js'
-import { type ClusterView, labelOf, type MemberView } from '../model/member.js'
+import { type ClusterView, isBeingDefragmented, labelOf, type MemberView } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Circumstances, Decision, Progress } from '../model/step.js'
+import type { Action, Circumstances, Decision, Progress } from '../model/step.js'
 import type { Verdict } from '../model/verdict.js'
 import { checks } from './checks.js'
 import { alarmsOf, find, isReachable, labels, lagOf } from './cluster.js'
@@ -26,6 +26,7 @@ export const undisturbed: Circumstances = {
   sinceStepMs: Number.POSITIVE_INFINITY,
   earlier: [],
   reign: undefined,
+  givenUp: undefined,
 }
 
 /**
@@ -39,6 +40,9 @@ export function decide(
   policy: Policy,
   circumstances: Circumstances = undisturbed,
 ): Decision {
+  const { givenUp } = circumstances
+  if (givenUp !== undefined)
+    return lastThing(view, progress, policy, circumstances) ?? { kind: 'stop', verdict: givenUp }
   for (const rule of rules[policy.job]) {
     const decision = rule(view, progress, policy, circumstances)
     if (decision !== undefined) return decision
@@ -48,8 +52,8 @@ export function decide(
 
 const rules: Readonly<Record<Policy['job'], readonly Rule[]>> = {
   nightly: [
-    orLastThings(checked),
-    orLastThings(settled),
+    checked,
+    settled,
     leadershipIsOurs,
     othersAtWork,
     calmed,
@@ -75,20 +79,27 @@ function backedUp(
 }
 
 /**
- * A member that does not come back keeps the run from all others; it is the night on which a backup is wanted most, and
- * a local member that is well can give one.
+ * What can still be done where a wait was in vain, and members are left alone from then on: it is the night on which a
+ * backup is wanted most, and a local member that is well can give one.
  */
-function orLastThings(rule: Rule): Rule {
-  return (view, progress, policy, circumstances) => {
-    const decision = rule(view, progress, policy, circumstances)
-    const local = find(view, view.local)
-    if (decision?.kind !== 'wait' || progress.length === 0) return decision
-    if (local === undefined || !isReachable(local) || local.read.kind !== 'served') return decision
-    if (view.members.some(member => isCorrupt(view, member))) return decision
-    if (leadershipIsOurs(view, progress, policy, circumstances) !== undefined) return decision
-    const last = backUp(view, progress, policy) ?? trim(view, progress, policy)
-    return last?.kind === 'do' ? { ...decision, otherwise: last } : decision
+function lastThing(
+  view: ClusterView,
+  progress: Progress,
+  policy: Policy,
+  circumstances: Circumstances,
+): Action | undefined {
+  const local = find(view, view.local)
+  if (progress.length === 0) return undefined
+  if (local === undefined || !isReachable(local) || local.read.kind !== 'served') return undefined
+  if (view.members.some(member => isCorrupt(view, member) || isBeingDefragmented(member.metrics)))
+    return undefined
+  if (leadershipIsOurs(view, progress, policy, circumstances) !== undefined) return undefined
+  for (const rule of [backUp, trim]) {
+    const decision = rule(view, progress, policy)
+    if (decision?.kind === 'do')
+      return { ...decision, because: 'no member is touched any more, and the local one is well' }
   }
+  return undefined
 }
 
 /** The preflight checks; once the run has begun, those that must hold before every step. */
@@ -126,7 +137,7 @@ function backUp(view: ClusterView, progress: Progress, policy: Policy): Decision
         ? 'asked for, and nothing else is'
         : wasDefragmented(progress, local)
           ? `the local member ${labelOf(local.member)} is now as small as it gets`
-          : `the local member ${labelOf(local.member)} is well`,
+          : `the local member ${labelOf(local.member)} stays as it is now`,
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ClusterView, isBeingDefragmented, labelOf, type Reachable } from '../model/member.js'
 import type { Policy } from '../model/policy.js'
-import type { Circumstances, Decision, Progress, Reign } from '../model/step.js'
+import { type Circumstances, type Decision, isInDoubt, type Progress, type Reign } from '../model/step.js'
 import { isReachable, lagOf, leaderOf } from './cluster.js'
 import { recordsOf } from './progress.js'
 import { waitFor } from './settle.js'
@@ -75,8 +75,10 @@ export function leadershipIsOurs(
 ): Decision | undefined {
   const leader = leaderOf(view)
   if (reign?.leader === undefined || leader === undefined || progress.length === 0) return undefined
-  const moves = recordsOf(progress, 'moveLeader')
   const ours = new Set([reign.leader])
+  const moves = recordsOf(progress, 'moveLeader').filter(
+    ({ outcome }) => outcome.kind === 'done' || isInDoubt(outcome),
+  )
   for (const { outcome } of moves) {
     if (outcome.kind === 'done') ours.add(outcome.result.to.id)
     else if (outcome.kind !== 'warned' && outcome.transferee !== undefined) ours.add(outcome.transferee)

@@ -19,19 +19,26 @@ export function pendingMembers(view: ClusterView, progress: Progress): readonly 
  * timed out and left the file as large as it was: no further member is defragmented after it.
  */
 export function failedDefragment(view: ClusterView, progress: Progress): Fault | undefined {
-  const touched = progress.filter(({ kind }) => kind === 'defragment' || kind === 'moveLeader')
   for (const { step, outcome } of recordsOf(progress, 'defragment')) {
     if (outcome.kind === 'failed') return outcome.fault
-    const wentOn = touched.at(-1)?.step !== step // which a run does only after it was over
-    if (outcome.kind === 'unanswered' && !wentOn && !isOver(view, step)) return outcome.fault
+    if (outcome.kind === 'unanswered' && !wentOn(progress, step) && !isOver(view, step)) return outcome.fault
   }
   return undefined
 }
 
+/** To a next member, which a run does only after this one's Defragment was over. */
+const wentOn = (progress: Progress, step: StepOf<'defragment'>): boolean =>
+  progress.findLast(({ kind }) => kind === 'defragment' || kind === 'moveLeader')?.step !== step
+
 /** Whether it is over hangs on whether the member has started anew, and that cannot be told just now. */
-export function isUntold(view: ClusterView, { step, outcome }: RecordOf<'defragment'>): boolean {
+export function isUntold(
+  view: ClusterView,
+  progress: Progress,
+  { step, outcome }: RecordOf<'defragment'>,
+): boolean {
   const now = find(view, step.member.id)
-  if (outcome.kind !== 'unanswered' || now === undefined || !isReachable(now)) return false
+  if (outcome.kind !== 'unanswered' || wentOn(progress, step)) return false
+  if (now === undefined || !isReachable(now)) return false
   const { processStart, size } = step
   const isTold = processStart === undefined || processStartOf(now) !== undefined
   return !isTold && isCompact(size) && now.status.dbSize >= size.dbSize

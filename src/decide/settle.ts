@@ -11,7 +11,7 @@ export function settled(view: ClusterView, progress: Progress, policy: Policy): 
     const { member, proof } = record.step
     const problem =
       notBack(view, member, proof, policy) ??
-      (isUntold(view, record)
+      (isUntold(view, progress, record)
         ? `member ${labelOf(member)} does not say whether it has started anew: its metrics cannot be read`
         : undefined)
     if (problem !== undefined) return waitFor(view, progress, policy, 'settled', problem)

@@ -111,6 +111,8 @@ export type Circumstances = Readonly<{
   earlier: readonly Pace[]
   /** The leadership under which the run began, where no lock keeps other runs away; undefined where one does. */
   reign: Reign | undefined
+  /** How the run ends, once something was waited for in vain; until then backup and trim may be left to do. */
+  givenUp: Verdict | undefined
 }>
 
 export type Reign = Readonly<{ leader: MemberId | undefined; term: bigint }>

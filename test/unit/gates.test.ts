@@ -248,6 +248,44 @@ describe('without a lock in etcd', () => {
     assert.match(said(next(since(8n), [defragmented('m3')], {}, from)), /^oneRunner/)
     assert.equal(said(next(since(7n), [defragmented('m3')], {}, from)), 'defragment')
     assert.equal(said(next(toM2, [...followers, moved('m1', 'm2', 'unanswered')], {}, from)), 'defragment')
+    const refused = { ...moved('m1', 'm2', 'unanswered') }
+    assert.ok(refused.kind === 'moveLeader' && refused.outcome.kind === 'unanswered')
+    const { fault } = refused.outcome
+    assert.ok(fault.kind === 'etcd')
+    const outcome = { ...refused.outcome, kind: 'failed', fault: { ...fault, mayHaveRun: false } } as const
+    assert.match(said(next(toM2, [...followers, { ...refused, outcome }], {}, from)), /^oneRunner/)
+  })
+})
+
+describe('after a wait in vain', () => {
+  const givenUp = {
+    kind: 'failed',
+    fault: { kind: 'stopped', check: 'settled', problem: 'm2 is out' },
+  } as const
+  const out = { m2: { unreachable: 'no answer' } }
+  const then = (like: Parameters<typeof cluster>[0], progress: Progress, more: Partial<Circumstances> = {}) =>
+    said(next(cluster({ ...out, ...like }), progress, {}, { givenUp, ...more }))
+  const first = [defragmented('m2')]
+  const end = 'settled: m2 is out'
+
+  test('backup and trim are made, and nothing else, whoever is back', () => {
+    assert.equal(then({}, first), 'snapshot')
+    assert.equal(then({ m2: {} }, first), 'snapshot')
+    assert.equal(then({}, [...first, backedUp()]), 'trim')
+    assert.equal(then({ m2: {} }, [...first, backedUp(), trimmed]), end)
+    assert.equal(then({ m1: { applied: 1n } }, first), 'trim') // its snapshot would be old
+  })
+
+  test('not where nothing was touched, nor where the local member or anybody else is at fault', () => {
+    assert.equal(then({}, []), end)
+    assert.equal(then({ m1: { unreachable: 'no answer' } }, first), end)
+    assert.equal(then({ m1: { read: { kind: 'failed', problem: 'x', asksForUser: false } } }, first), end)
+    assert.equal(then({ m3: { metrics: metrics({ isDefragmenting: true }) } }, first), end)
+    const corrupt = [{ member: idOf('m3'), kind: 'CORRUPT' as const }]
+    assert.equal(then({ m1: { alarms: corrupt }, m3: { alarms: corrupt } }, first), end)
+    const elsewhere = { m1: { leader: 'm3' }, m3: { leader: 'm3' } }
+    assert.equal(then(elsewhere, first), 'snapshot')
+    assert.equal(then(elsewhere, first, { reign: { leader: idOf('m1'), term: 7n } }), end)
   })
 })
 

@@ -330,6 +330,7 @@ export class SimulatedCluster implements Etcd {
     const fail = (text: string) => this.violations.push(`Defragment of ${id}: ${text}`)
     if (this.defragmented.includes(id)) fail('sent twice')
     if (this.isLockLost) fail('the lock was lost before')
+    if (this.snapshots > 0) fail('the backup is behind it already')
     const out = this.#states.find(s => s !== target && !this.#answers(s))
     if (out !== undefined && !this.toleratesOthersOut) fail(`${out.member.id} is out, and nothing was forced`)
     if (target.member.learner) fail('a learner')

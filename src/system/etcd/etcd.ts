@@ -177,9 +177,11 @@ export class EtcdCluster implements Etcd {
     const payload = { targetID: decimalOf(to) }
     await this.#once('MoveLeader', from, async url => {
       const at = this.#at(url)
-      const leader = idOf((await at.status()).leader)
+      const { leader } = await at.status().catch((error): never => {
+        throw new CallError(problemOf(error), notSent)
+      })
       // Somebody else's move to the same member would be taken for ours.
-      if (leader !== from.id) throw new CallError('it is not leader any more', { mayHaveRun: false })
+      if (idOf(leader) !== from.id) throw new CallError('it is not leader any more', { mayHaveRun: false })
       const call = at.call('moveLeader', payload, { kind: 'once', timeoutMs: MOVE_TIMEOUT_MS })
       return orAsSoonAs(call, async () => idOf((await at.status()).leader) === to)
     })
