@@ -91,7 +91,7 @@ function lastThing(
   const local = find(view, view.local)
   if (progress.length === 0) return undefined
   if (local === undefined || !isReachable(local) || local.read.kind !== 'served') return undefined
-  if (view.members.some(member => isCorrupt(view, member) || isBeingDefragmented(member.metrics)))
+  if (isBeingDefragmented(local.metrics) || view.members.some(member => isCorrupt(view, member)))
     return undefined
   if (leadershipIsOurs(view, progress, policy, circumstances) !== undefined) return undefined
   for (const rule of [backUp, trim]) {

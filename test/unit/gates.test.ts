@@ -271,6 +271,7 @@ describe('after a wait in vain', () => {
   test('backup and trim are made, and nothing else, whoever is back', () => {
     assert.equal(then({}, first), 'snapshot')
     assert.equal(then({ m2: {} }, first), 'snapshot')
+    assert.equal(then({ m2: { metrics: metrics({ isDefragmenting: true }) } }, first), 'snapshot')
     assert.equal(then({}, [...first, backedUp()]), 'trim')
     assert.equal(then({ m2: {} }, [...first, backedUp(), trimmed]), end)
     assert.equal(then({ m1: { applied: 1n } }, first), 'trim') // its snapshot would be old
@@ -280,7 +281,7 @@ describe('after a wait in vain', () => {
     assert.equal(then({}, []), end)
     assert.equal(then({ m1: { unreachable: 'no answer' } }, first), end)
     assert.equal(then({ m1: { read: { kind: 'failed', problem: 'x', asksForUser: false } } }, first), end)
-    assert.equal(then({ m3: { metrics: metrics({ isDefragmenting: true }) } }, first), end)
+    assert.equal(then({ m1: { metrics: metrics({ isDefragmenting: true }) } }, first), end)
     const corrupt = [{ member: idOf('m3'), kind: 'CORRUPT' as const }]
     assert.equal(then({ m1: { alarms: corrupt }, m3: { alarms: corrupt } }, first), end)
     const elsewhere = { m1: { leader: 'm3' }, m3: { leader: 'm3' } }
