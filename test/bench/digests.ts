@@ -143,7 +143,7 @@ export const digests: readonly Digest[] = [
     title: 'Memory',
     parts: ['memory'],
     say: told => [
-      `The most resident memory at once, of one member’s database: a run takes ${told('memory', '102 MiB', 'run')} at 102 MiB and ${told('memory', '4 GiB', 'run')} at 4 GiB. To prove a database whole is to know of every page that it is used once, some 20 bytes for each.`,
+      `The most resident memory at once, of one member’s database: a run takes ${told('memory', '102 MiB', 'run')} at 102 MiB and ${told('memory', '4 GiB', 'run')} at 4 GiB. To prove a database whole in as few passes as can be is to know of every page that it is used once, some 40 bytes for each, and to keep the pages that refer to others, up to 32 MiB of them.`,
     ],
     tables: [
       {
@@ -182,7 +182,7 @@ export const digests: readonly Digest[] = [
     title: 'Scale',
     parts: ['scale-members', 'scale-size'],
     say: () => [
-      'This tool under the load of the first part, with more members at 512 MiB and with three members of more data. All of them share two cores here, which in a cluster they do not.',
+      'This tool under the load of the first part, with more members at 512 MiB and with three members of more data. All of them share two cores here, which in a cluster they do not. A member alone serves nobody while it is defragmented.',
     ],
     tables: [
       {
