@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { readConfigFile } from '../../src/config/file.js'
 import { optionNames, options } from '../../src/config/options.js'
 import { cellAt, reportsIn } from '../bench/find.js'
+import { partNames } from '../bench/parts.js'
 import { medianText } from '../bench/show.js'
 import { configExample } from '../documents/configExample.js'
 import { eachDocument } from '../documents/index.js'
@@ -17,8 +18,9 @@ test('the documents say what the tables and the results of the bench say (else: 
   await eachDocument(async (file, is, shouldBe) => assert.equal(is, shouldBe, basename(file)))
 })
 
-test('results that are published are of the package, at a commit as it is, and of five times or more', async () => {
+test('results that are published are of all parts, of the package, at a commit as it is, and of five times or more', async () => {
   const reports = await reportsIn(join(root, 'test/bench/results'))
+  assert.deepEqual(reports.map(({ part }) => part).sort(), [...partNames].sort())
   for (const { part, machine, parameters } of reports) {
     assert.match(machine.commit, /^[0-9a-f]{12}$/, part)
     assert.match(machine.program, /^packaged /, part)
