@@ -11,7 +11,7 @@ import { exitCodeOf } from '../../src/model/verdict.js'
 import type { SnapshotStream } from '../../src/model/world.js'
 import { run } from '../../src/run.js'
 import { calm, SimulatedCluster } from './simulatedCluster.js'
-import { policy } from './views.js'
+import { policy, unreachable } from './views.js'
 
 /** From the end of its first Defragment on, members look as `likeness` says. */
 class Changed extends SimulatedCluster {
@@ -67,12 +67,6 @@ class Changed extends SimulatedCluster {
   }
 }
 
-const unreachable = ({ member }: MemberView): MemberView => ({
-  kind: 'unreachable',
-  member,
-  problem: 'no answer',
-  metrics: { kind: 'unknown', because: 'no answer' },
-})
 const unanswered = ({ id }: Member, call = 'Defragment') =>
   new Failure({
     kind: 'etcd',
@@ -109,7 +103,7 @@ describe('what was waited for in vain', () => {
   test('a member that is back while the backup is made late is not gone on from, nor is the run a success', async () => {
     const cluster = new Changed()
     cluster.likeness = (seen, isTouched) =>
-      isTouched && !cluster.isBackupUnderWay ? unreachable(seen) : seen
+      isTouched && !cluster.isBackupUnderWay ? unreachable(seen.member) : seen
     const report = await ran(cluster)
     assert.deepEqual(told(report), [76, 'defragment done', 'snapshot done'])
     assert.match(reasonOf(report), /member m2 cannot be reached/)
@@ -126,7 +120,7 @@ describe('what was waited for in vain', () => {
 
   test('a signal in the late backup: the reason stays the member that was not back', async () => {
     const cluster = new Changed()
-    cluster.likeness = (seen, isTouched) => (isTouched ? unreachable(seen) : seen)
+    cluster.likeness = (seen, isTouched) => (isTouched ? unreachable(seen.member) : seen)
     cluster.onSnapshot = () => cluster.stop.abort('SIGTERM')
     const report = await ran(cluster)
     assert.equal(exitCodeOf(report.verdict), 76)
@@ -135,8 +129,8 @@ describe('what was waited for in vain', () => {
 
   test('members that are never as they were seen a moment ago keep no run for ever', async () => {
     const cluster = new Changed()
-    cluster.likeness = (seen, isTouched) => (isTouched ? unreachable(seen) : seen)
-    cluster.onProbe = seen => (cluster.sinceMs > 60_000 ? unreachable(seen) : seen)
+    cluster.likeness = (seen, isTouched) => (isTouched ? unreachable(seen.member) : seen)
+    cluster.onProbe = seen => (cluster.sinceMs > 60_000 ? unreachable(seen.member) : seen)
     const report = await ran(cluster)
     assert.deepEqual(told(report), [76, 'defragment done'])
     assert.match(reasonOf(report), /member m2 cannot be reached/)

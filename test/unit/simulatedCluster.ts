@@ -5,7 +5,7 @@ import type { ClusterView, Member, MemberId, MemberView } from '../../src/model/
 import type { Etcd, SnapshotStream, World } from '../../src/model/world.js'
 import { smallDatabase } from '../lab/boltFile.js'
 import { mulberry32 } from '../lab/random.js'
-import { metrics } from './views.js'
+import { metrics, unreachable } from './views.js'
 
 const content = smallDatabase({ bytes: 1, revision: 5 })
 const trailer = createHash('sha256').update(content).digest()
@@ -202,10 +202,7 @@ export class SimulatedCluster implements Etcd {
 
   #seen(member: Member): MemberView {
     const state = this.#stateOf(member.id)
-    if (!this.#answers(state)) {
-      const unknown = { kind: 'unknown', because: 'no answer' } as const
-      return { kind: 'unreachable', member, problem: 'no answer', metrics: unknown }
-    }
+    if (!this.#answers(state)) return unreachable(member)
     const leader = this.#hasQuorum() ? this.#leader : undefined
     return {
       kind: 'reachable',

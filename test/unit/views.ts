@@ -47,6 +47,14 @@ export const metrics = (like: Partial<Extract<Metrics, { kind: 'known' }>> = {})
   ...like,
 })
 
+/** A member that nothing is seen of. */
+export const unreachable = (subject: Member): MemberView => ({
+  kind: 'unreachable',
+  member: subject,
+  problem: 'no answer',
+  metrics: { kind: 'unknown', because: 'no answer' },
+})
+
 const INDEX = 10_000n
 
 /** A member as seen: by default a healthy follower of m1 that is half empty. */

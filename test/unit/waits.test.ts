@@ -4,7 +4,7 @@ import type { ClusterView, Member, MemberView } from '../../src/model/member.js'
 import { exitCodeOf } from '../../src/model/verdict.js'
 import { run } from '../../src/run.js'
 import { calm, SimulatedCluster } from './simulatedCluster.js'
-import { metrics, policy } from './views.js'
+import { metrics, policy, unreachable } from './views.js'
 
 const calmCluster = { voters: 3, learners: 0, ...calm, noSpace: false, seed: 1 } as const
 const wanted = (minUptimeMs: number) =>
@@ -49,8 +49,7 @@ class Flapping extends SimulatedCluster {
     if (this.since === undefined || isFirst || seen.status.leader === seen.member.id) return seen
     const phase = Math.floor((this.now - this.since) / PHASE_MS)
     if (phase % 2 === 1) return { ...seen, metrics: metrics({ uptimeMs: 5_000 }) }
-    const unknown = { kind: 'unknown', because: 'no answer' } as const
-    return { kind: 'unreachable', member: seen.member, problem: 'no answer', metrics: unknown }
+    return unreachable(seen.member)
   }
 }
 
